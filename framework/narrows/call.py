@@ -1,0 +1,299 @@
+"""The call: one request on its way through the pipeline, the same object whichever way it came in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, overload
+
+import msgspec
+
+from narrows.errors import OperationRefused, Problem
+from narrows.settings import ConnectorKind, ConnectorState, Secret
+
+if TYPE_CHECKING:
+    from narrows.declare.endpoint import Endpoint
+    from narrows.declare.types import Money
+    from narrows.declare.upstream import Operation
+    from narrows.telemetry import CallSpan
+
+Mode = Literal["live", "rehearse", "sandbox"]
+Way = Literal["rest", "self-test"]
+
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+T4 = TypeVar("T4")
+T5 = TypeVar("T5")
+
+current: ContextVar[Call] = ContextVar("narrows.call")
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """The person or service on whose behalf a call happens.
+
+    `actors` is the chain of `act` claims, the nearest first (RFC 8693, 4.1): only for the record, never for a decision.
+    """
+
+    issuer: str
+    subject: str
+    kind: Literal["person", "service"]
+    actors: tuple[str, ...] = ()
+
+
+class Connector(msgspec.Struct, frozen=True, kw_only=True):
+    """The program that calls, as it is registered; never named by a header."""
+
+    id: str
+    issuer: str
+    client_id: str
+    tenant: str
+    kind: ConnectorKind
+    state: ConnectorState
+    version: str
+
+
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verified access token says. `token` is the token itself, for the exchange alone."""
+
+    issuer: str
+    subject: str
+    client_id: str
+    scopes: frozenset[str]
+    expires_at: float
+    token: Secret
+    token_digest: bytes
+    claims: Mapping[str, Any]
+    actors: tuple[str, ...] = ()
+
+
+class Raw(msgspec.Struct, kw_only=True):
+    """What a way in hands over: text as it came, nothing decided, no object of a web framework.
+
+    `read_body(cap)` reads the body and raises `ContentTooLarge` past `cap` bytes.
+    """
+
+    path: Mapping[str, str] = {}
+    query: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, Sequence[str]] = {}
+    peer: str = ""
+    read_body: Callable[[int], Awaitable[bytes]]
+
+    def header(self, name: str) -> str | None:
+        """The value of a header that came exactly once, else None."""
+        values = self.headers.get(name, ())
+        return values[0] if len(values) == 1 else None
+
+
+class Hidden(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A value that is not shown: its JSON type, and a keyed digest by which two can be told apart."""
+
+    type: str
+    digest: str | None = None
+    stand_in: bool = False
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """One upstream write that a rehearsal did not send.
+
+    `arguments` shows values that came from the request; all else stands there as its type and keyed digest.
+    """
+
+    operation: str
+    method: str
+    path: str
+    asks: str | None
+    arguments: dict[str, str | int | float | bool | None | Hidden]
+    price: str | None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """An answer that is not JSON from a type: the assets of a page and documents made at start."""
+
+    body: bytes
+    media_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Reply(NamedTuple):
+    """What goes back to the client."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+class Allowance(msgspec.Struct, frozen=True, eq=False):
+    """What a call of an endpoint may send: each operation's count, and the scopes asked for at each upstream.
+
+    `read_asks` are the scopes of the reads alone: a rehearsal never asks for more.
+    """
+
+    counts: Mapping[Operation[..., Any], int]
+    asks: Mapping[str, frozenset[str]]
+    read_asks: Mapping[str, frozenset[str]]
+
+
+NOTHING = Allowance({}, {}, {})
+
+
+class Performer(Protocol):
+    """Sends operations for the calls of one mode."""
+
+    async def perform(self, call: Call, operation: Operation[..., Any], args: Any, kwargs: Any) -> Any:
+        """Send one operation, or do in its place what the mode asks for."""
+        ...
+
+
+class Call:
+    """One request on its way. Steps read what earlier steps wrote; nothing is written twice.
+
+    `effects` are the writes that a rehearsal noted, `sent` the ids of those that a live call did send.
+    """
+
+    __slots__ = (
+        "allowance",
+        "answer",
+        "arguments",
+        "caller",
+        "connector",
+        "counts",
+        "credential",
+        "deadline",
+        "domain",
+        "effects",
+        "endpoint",
+        "given",
+        "left_out",
+        "mode",
+        "notes",
+        "now_s",
+        "open",
+        "performer",
+        "price",
+        "raw",
+        "rehearsal_id",
+        "reply",
+        "rule",
+        "scopes_asked",
+        "sent",
+        "span",
+        "stand_ins",
+        "started",
+        "way",
+    )
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        mode: Mode,
+        raw: Raw,
+        *,
+        way: Way,
+        span: CallSpan,
+        now_s: Callable[[], float],
+        performer: Performer,
+        allowance: Allowance = NOTHING,
+    ) -> None:
+        self.endpoint = endpoint
+        self.mode: Mode = mode
+        self.way: Way = way
+        self.raw = raw
+        self.span = span
+        self.now_s = now_s
+        self.performer = performer
+        self.allowance = allowance
+        self.started = now_s()
+        self.deadline: float = 0.0
+        self.open = True
+        self.credential: Credential | None = None
+        self.caller: Caller | None = None
+        self.connector: Connector | None = None
+        self.arguments: dict[str, Any] = {}
+        self.given: dict[str, Any] = {}
+        self.domain: str | None = None
+        self.rule: str | None = None
+        self.counts: dict[Operation[..., Any], int] = {}
+        self.effects: list[Effect] = []
+        self.sent: list[str] = []
+        self.price: Money | None = None
+        self.scopes_asked: set[str] = set()
+        self.left_out: set[str] = set()
+        self.notes: list[str] = []
+        self.stand_ins: set[Any] = set()
+        self.rehearsal_id: str | None = None
+        self.answer: Any = None
+        self.reply: Reply | None = None
+
+    def now(self) -> datetime:
+        """The time of this call, in UTC: the same whenever it is asked."""
+        return datetime.fromtimestamp(self.started, UTC)
+
+    def spend(self, price: Money | None) -> None:
+        """Count the price of one operation that is sent."""
+        if price is not None:
+            self.price = price if self.price is None else self.price + price
+
+    def perform(self, operation: Operation[..., Any], args: Any, kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Bind an operation to this call; what is awaited after the call has ended is refused."""
+        return self.performer.perform(self, operation, args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"Call({self.endpoint.id}, {self.mode}, {self.way})"
+
+
+def current_call(operation: str) -> Call:
+    """The call that runs here. Raises `OperationRefused` outside one, or after it has ended."""
+    call = current.get(None)
+    if call is None:
+        raise OperationRefused(f"{operation} was used outside a call")
+    if not call.open:
+        raise OperationRefused(f"{operation} was used after its call had ended")
+    return call
+
+
+# One overload for each arity: with a single variadic one, type checkers infer Any.
+@overload
+async def gather(a: Awaitable[T1], /) -> tuple[T1]: ...
+@overload
+async def gather(a: Awaitable[T1], b: Awaitable[T2], /) -> tuple[T1, T2]: ...
+@overload
+async def gather(a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], /) -> tuple[T1, T2, T3]: ...
+@overload
+async def gather(
+    a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], d: Awaitable[T4], /
+) -> tuple[T1, T2, T3, T4]: ...
+@overload
+async def gather(
+    a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], d: Awaitable[T4], e: Awaitable[T5], /
+) -> tuple[T1, T2, T3, T4, T5]: ...
+@overload
+async def gather(items: Iterable[Awaitable[T1]], /) -> list[T1]: ...
+async def gather(*awaitables: Any) -> Any:
+    """Run operations side by side; the first failure cancels the others and is the one that is raised.
+
+    Takes one to five awaitables (answers a tuple) or one iterable of them (answers a list).
+    """
+    many = len(awaitables) == 1 and not isinstance(awaitables[0], Awaitable)
+    parts = list(awaitables[0]) if many else awaitables
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_run(part)) for part in parts]
+    except BaseExceptionGroup as failures:
+        raise _first(failures) from None
+    answers = [task.result() for task in tasks]
+    return answers if many else tuple(answers)
+
+
+async def _run(part: Awaitable[T1]) -> T1:
+    return await part
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """A declared problem says more than a fault, so it goes first."""
+    for failure in failures.exceptions:
+        if isinstance(failure, Problem):
+            return failure
+    return failures.exceptions[0]

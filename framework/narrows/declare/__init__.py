@@ -1,0 +1,1 @@
+"""What teams write: frozen values without any input or output."""

@@ -1,0 +1,138 @@
+"""The BFF: one deployable set of endpoints for one micro-app, and the decorators that declare them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
+
+from narrows.declare.endpoint import Endpoint, Predicate, Uses
+from narrows.declare.upstream import Operation, place_of
+from narrows.errors import Problem
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Exposure = Literal["internal", "partner", "public"]
+Sensitivity = Literal["public", "internal", "personal", "secret"]
+Importance = Literal["low", "medium", "high"]
+
+
+class Guards(TypedDict, total=False):
+    """What an endpoint says of itself; `roles`, `scope`, `uses` and `rate` are refused at start when left out.
+
+    - `roles`: the caller needs one of them, `within` a domain such as `team:{team_id}`;
+    - `given`: operations that are read first, by parameter name;
+    - `inside`: for an id, the read and the field of its answer that prove it belongs to the bound object;
+    - `unbound`: for an id that needs no proof, the reason;
+    - `when`: predicates over caller, arguments and `now`;
+    - `roles_from`: a read that answers the roles of the caller in the domain;
+    - `scope`: what the token must hold;
+    - `uses`: every operation that the handler may send, once each unless `.times(n)`;
+    - `rate`: `30/minute` (per caller, or `… per connector`, `… per tenant`), or several;
+    - `problems`: the problems that the handler itself answers with;
+    - `for_services`: whether a service may call without a person.
+    """
+
+    roles: AbstractSet[str]
+    within: str
+    given: Mapping[str, Operation[..., Any]]
+    inside: Mapping[str, tuple[Operation[..., Any], str]]
+    unbound: Mapping[str, str]
+    when: Sequence[Predicate]
+    roles_from: Operation[..., Any]
+    scope: str
+    uses: Uses
+    rate: str | Sequence[str]
+    problems: Sequence[type[Problem]]
+    for_services: bool
+
+
+class Bff:
+    """A BFF: its facts and its endpoints.
+
+    The facts are for the people who answer for it; one that is left out is refused at start. `review_by` is a date
+    (ISO 8601), `page` a folder beside the declaring file whose files are served as the micro-app's page.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: str | None = None,
+        owner: str | None = None,
+        purpose: str | None = None,
+        exposure: Exposure | None = None,
+        sensitivity: Sensitivity | None = None,
+        importance: Importance | None = None,
+        review_by: str | None = None,
+        page: str | None = None,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.owner = owner
+        self.purpose = purpose
+        self.exposure = exposure
+        self.sensitivity = sensitivity
+        self.importance = importance
+        self.review_by = review_by
+        frame = sys._getframe(1)
+        self.where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        self.page = Path(frame.f_code.co_filename).parent / page if page else None
+        self.endpoints: list[Endpoint] = []
+
+    def read(self, path: str, **guards: Unpack[Guards]) -> Callable[[F], F]:
+        """Declare an endpoint without effects, answered to `GET path`. See `Guards`."""
+        return self._declare("read", "GET", path, 200, guards)
+
+    def write(
+        self,
+        path: str,
+        *,
+        method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST",
+        status: Literal[200, 201, 202] = 200,
+        **guards: Unpack[Guards],
+    ) -> Callable[[F], F]:
+        """Declare an endpoint that may have effects; `status` is that of its success. See `Guards`."""
+        return self._declare("write", method, path, status, guards)
+
+    def _declare(
+        self, kind: Literal["read", "write"], method: str, path: str, status: int, guards: Guards
+    ) -> Callable[[F], F]:
+        """Keep the declaration as one frozen value."""
+
+        def keep(function: F) -> F:
+            self.endpoints.append(
+                Endpoint(
+                    id=f"{self.name}.{function.__name__}",
+                    bff=self.name,
+                    kind=kind,
+                    method=method,
+                    path=path,
+                    function=function,
+                    where=place_of(function),
+                    status=status,
+                    **_frozen(guards),
+                )
+            )
+            return function
+
+        return keep
+
+    def __repr__(self) -> str:
+        return f"Bff({self.name!r}, {len(self.endpoints)} endpoints)"
+
+
+def _frozen(guards: Guards) -> dict[str, Any]:
+    """The guards as an `Endpoint` keeps them: what was left out stays left out, for the start to refuse."""
+    kept: dict[str, Any] = dict(guards)
+    if "roles" in guards:
+        kept["roles"] = frozenset(guards["roles"])
+    if "rate" in guards:
+        rate = kept.pop("rate")
+        kept["rates"] = (rate,) if isinstance(rate, str) else tuple(rate)
+    for listed in ("uses", "when", "problems"):
+        if listed in kept:
+            kept[listed] = tuple(kept[listed])
+    return kept

@@ -1,0 +1,225 @@
+"""What the signatures of a team's functions say: parameters, their types, and where their values come from."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from narrows.call import Call, Caller
+from narrows.declare.endpoint import Endpoint
+from narrows.declare.types import Input, is_id
+from narrows.declare.upstream import Answer, Operation
+
+REQUIRED: Any = inspect.Parameter.empty
+Source = Literal["path", "query", "body", "given", "caller", "call"]
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+class ShapeError(Exception):
+    """A signature does not say what is needed; `rule` and `remedy` are for the refusal."""
+
+    def __init__(self, code: str, rule: str, remedy: str) -> None:
+        super().__init__(rule)
+        self.code = code
+        self.rule = rule
+        self.remedy = remedy
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter: where its value comes from, and its type without `None` when that is only the default.
+
+    `passed` is False for a path value that only a read of `given` takes: it is decoded, but not given to the handler.
+    """
+
+    name: str
+    source: Source
+    type: Any
+    default: Any = REQUIRED
+    passed: bool = True
+
+    @property
+    def required(self) -> bool:
+        """Whether a client must send it."""
+        return self.default is REQUIRED
+
+    @property
+    def many(self) -> bool:
+        """Whether it is a list, so that a query may repeat it."""
+        return get_origin(_bare(self.type)) in (list, tuple, set, frozenset)
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """The parameters of an endpoint or operation by name, and the type of its answer (None for nothing)."""
+
+    parameters: Mapping[str, Parameter]
+    answer: Any
+
+    def of(self, source: Source) -> list[Parameter]:
+        """The parameters whose values come from one source."""
+        return [parameter for parameter in self.parameters.values() if parameter.source == source]
+
+    @property
+    def body(self) -> Parameter | None:
+        """The parameter that takes the body."""
+        return next(iter(self.of("body")), None)
+
+
+def placeholders(template: str) -> list[str]:
+    """The names in braces of a path or domain template, in order."""
+    return _PLACEHOLDER.findall(template)
+
+
+def endpoint_shape(endpoint: Endpoint) -> Shape:
+    """Read an endpoint's signature. Raises `ShapeError`."""
+    in_path = set(placeholders(endpoint.path))
+
+    def source(name: str, kind: Any) -> Source:
+        if kind is Caller:
+            return "caller"
+        if kind is Call:
+            return "call"
+        if name in endpoint.given:
+            return "given"
+        if name in in_path:
+            return "path"
+        return "body" if _is_struct(kind, Input) else "query"
+
+    shape = _shape(endpoint.function, source, skip=0)
+    return Shape({**shape.parameters, **_path_of_given(endpoint, shape)}, shape.answer)
+
+
+def _path_of_given(endpoint: Endpoint, shape: Shape) -> dict[str, Parameter]:
+    """Path values that the handler does not take: their types are those of the read of `given` that does."""
+    found: dict[str, Parameter] = {}
+    missing = [name for name in placeholders(endpoint.path) if name not in shape.parameters]
+    for operation in endpoint.given.values() if missing else ():
+        for name, parameter in operation_shape(operation).parameters.items():
+            if name in missing:
+                found[name] = Parameter(name=name, source="path", type=parameter.type, passed=False)
+    return found
+
+
+def operation_shape(operation: Operation[..., Any]) -> Shape:
+    """Read an operation's signature; a Struct of a write is its body. Raises `ShapeError`."""
+    in_path = set(placeholders(operation.path))
+
+    def source(name: str, kind: Any) -> Source:
+        if name in in_path:
+            return "path"
+        return "body" if _is_struct(kind, msgspec.Struct) and operation.kind == "write" else "query"
+
+    shape = _shape(operation.function, source, skip=1)
+    if get_origin(shape.answer) is not Answer:
+        raise ShapeError(
+            "answer-untyped", f"{operation.name} does not say what it answers", "annotate it with `-> Answer[…]`"
+        )
+    return Shape(shape.parameters, get_args(shape.answer)[0])
+
+
+def _shape(function: Callable[..., Any], source: Callable[[str, Any], Source], skip: int) -> Shape:
+    """Read names, types and defaults of a function."""
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except Exception as error:
+        raise ShapeError(
+            "type-unknown",
+            f"a type of {function.__name__} cannot be resolved ({error})",
+            "import the type at the top of the file, not under TYPE_CHECKING",
+        ) from None
+    signature = inspect.signature(function)
+    found = [_parameter(parameter, hints, source) for parameter in list(signature.parameters.values())[skip:]]
+    if "return" not in hints:
+        raise ShapeError(
+            "answer-untyped", f"{function.__name__} does not say what it answers", "annotate the return type"
+        )
+    answer = hints["return"]
+    return Shape({p.name: p for p in found}, None if answer is type(None) else answer)
+
+
+def _parameter(
+    parameter: inspect.Parameter, hints: Mapping[str, Any], source: Callable[[str, Any], Source]
+) -> Parameter:
+    """Read one parameter."""
+    if parameter.name not in hints:
+        raise ShapeError(
+            "input-untyped", f"parameter `{parameter.name}` has no type", f"annotate it, as in `{parameter.name}: Id`"
+        )
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        raise ShapeError(
+            "input-open", f"parameter `{parameter.name}` takes anything", "name each parameter with its type"
+        )
+    kind = hints[parameter.name]
+    return Parameter(
+        name=parameter.name, source=source(parameter.name, kind), type=_without_none(kind), default=parameter.default
+    )
+
+
+def _bare(kind: Any) -> Any:
+    """The type inside `Annotated`."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def _without_none(kind: Any) -> Any:
+    """`X | None` → X: in a query or path there is no null, only absence."""
+    if get_origin(kind) not in (Union, types.UnionType):
+        return kind
+    members = tuple(member for member in get_args(kind) if member is not type(None))
+    return Union[members] if members else kind  # noqa: UP007  (made from values, `|` has no form for that)
+
+
+def _is_struct(kind: Any, base: type) -> bool:
+    bare = _bare(kind)
+    return isinstance(bare, type) and issubclass(bare, base)
+
+
+class Leaf(msgspec.Struct, frozen=True):
+    """A place inside a type: its dotted path (`lines[].item_id`) and its type as msgspec describes it."""
+
+    path: str
+    info: Any
+
+
+def leaves(kind: Any, name: str = "") -> Iterator[Leaf]:
+    """Walk a type as `msgspec.inspect` describes it, every place once; types that contain themselves end there."""
+    return _walk(msgspec.inspect.type_info(kind), name, ())
+
+
+def _walk(info: Any, path: str, seen: tuple[type, ...]) -> Iterator[Leaf]:
+    yield Leaf(path, info)
+    inner = info.type if isinstance(info, msgspec.inspect.Metadata) else info
+    match inner:
+        case msgspec.inspect.StructType(cls=cls, fields=fields) if cls not in seen:
+            for field in fields:
+                below = f"{path}.{field.encode_name}" if path else field.encode_name
+                yield from _walk(field.type, below, (*seen, cls))
+        case (
+            msgspec.inspect.ListType(item_type=item)
+            | msgspec.inspect.SetType(item_type=item)
+            | msgspec.inspect.FrozenSetType(item_type=item)
+            | msgspec.inspect.VarTupleType(item_type=item)
+        ):
+            yield from _walk(item, f"{path}[]", seen)
+        case msgspec.inspect.TupleType(item_types=items):
+            for item in items:
+                yield from _walk(item, f"{path}[]", seen)
+        case msgspec.inspect.DictType(key_type=key, value_type=value):
+            yield from _walk(key, f"{path}{{}}", seen)
+            yield from _walk(value, f"{path}{{}}", seen)
+        case msgspec.inspect.UnionType(types=members):
+            for member in members:
+                yield from _walk(member, path, seen)
+
+
+def id_places(shape: Shape) -> list[str]:
+    """Every object id that a client sends: path parameters, and values of an `Id` type in query and body."""
+    found = [parameter.name for parameter in shape.of("path")]
+    for parameter in shape.of("query"):
+        found += [leaf.path for leaf in leaves(parameter.type, parameter.name) if is_id(leaf.info)]
+    if shape.body is not None:
+        found += [leaf.path for leaf in leaves(shape.body.type) if is_id(leaf.info)]
+    return list(dict.fromkeys(found))
