@@ -1,0 +1,1 @@
+"""What is kept of each call, and what the framework says to its operators."""

@@ -1,0 +1,64 @@
+"""The record of one call: who asked for what, by which rule it was decided, and what it did."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+_KEY_BYTES = 16
+_HASH_BYTES = 16
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a call. It holds no token, no argument and no name of a person.
+
+    `time` is RFC 3339 in UTC (`timestamp`), `duration_ms` milliseconds. `outcome` is `ok`, `denied` (a rule or role
+    said no), `refused` (anything else that the client could have sent better) or `failed`. `caller` is a `caller_hash`;
+    `actors` are the client ids of the `act` chain, nearest first; `effects` the ids of the writes that were sent, or
+    that a rehearsal noted; `rule` and `domain` what decided; `price` such as `0.05 EUR`; `peer` the source address.
+    """
+
+    time: str
+    event: Literal["call"] = "call"
+    trace_id: str
+    endpoint: str
+    bff: str
+    mode: str
+    way: str
+    method: str
+    status: int
+    outcome: str
+    problem: str | None = None
+    tenant: str | None = None
+    connector: str | None = None
+    connector_version: str | None = None
+    caller: str | None = None
+    actors: tuple[str, ...] = ()
+    rule: str | None = None
+    domain: str | None = None
+    effects: tuple[str, ...] = ()
+    price: str | None = None
+    duration_ms: float
+    peer: str = ""
+    scopes_asked: tuple[str, ...] = ()
+
+
+def timestamp(now_s: float) -> str:
+    """Write seconds since 1970 as RFC 3339 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(now_s, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def caller_hash(key: bytes, issuer: str, subject: str) -> str:
+    """Hash a caller under a key (HMAC-SHA-256, its first 16 bytes in hexadecimal digits).
+
+    Without the key nobody can try names; when the key is destroyed, the records no longer lead to a person. The length
+    goes in front, so that no other pair of issuer and subject gives the same bytes. Raises `ValueError` for a key under
+    16 bytes.
+    """
+    if len(key) < _KEY_BYTES:
+        raise ValueError("the key of the audit hash has less than 16 bytes")
+    named = f"{len(issuer)}:{issuer}{subject}".encode("utf-8", "surrogatepass")
+    return hmac.digest(key, named, "sha256")[:_HASH_BYTES].hex()

@@ -1,0 +1,378 @@
+"""Traces and metrics of calls: one server span a call, one child span an operation, few and bounded names.
+
+Only the API of OpenTelemetry is needed. Providers are passed in or built here for `telemetry.otlp_endpoint`; nothing of
+the process is set or patched. Names follow the stable HTTP conventions, but for `url.path` and `url.query`, which hold
+ids: `http.route` stands in their place. Attributes outside `ATTRIBUTES` are refused, so that no value slips in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from opentelemetry import context as contexts
+from opentelemetry.context import Context
+from opentelemetry.metrics import Meter, MeterProvider, NoOpMeterProvider
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    NoOpTracerProvider,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    Tracer,
+    TracerProvider,
+    format_trace_id,
+    set_span_in_context,
+)
+
+from narrows.errors import Problem, SettingsError
+from narrows.settings import Settings
+from narrows.tracecontext import Headers, remote_parent, remote_trace_id
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    import httpx
+
+Value = str | bool | int | float
+ExchangeEvent = Literal["cached", "made", "joined", "refused", "failed"]
+
+ATTRIBUTES = frozenset({
+    "error.type",
+    "http.request.method",
+    "http.response.status_code",
+    "http.route",
+    "narrows.bff",
+    "narrows.caller",
+    "narrows.connector",
+    "narrows.effects",
+    "narrows.endpoint",
+    "narrows.mode",
+    "narrows.operation",
+    "narrows.outcome",
+    "narrows.price",
+    "narrows.problem",
+    "narrows.rule",
+    "narrows.tenant",
+    "narrows.way",
+    "server.address",
+    "server.port",
+    "url.scheme",
+})  # fmt: skip
+
+UNMATCHED = "unmatched"
+
+_SCOPE = "narrows"
+_PLAIN = (str, int, float)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
+_OTHER = "_OTHER"
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+_COUNTED = ("narrows.mode", "narrows.tenant", "narrows.connector")
+_ERROR = Status(StatusCode.ERROR)
+# The empty context on purpose: whatever another tracer of this process left in the current one, such as baggage read
+# from a header, does not come along.
+_EMPTY = Context()
+
+
+def _check(key: str, value: Value) -> None:
+    """Let a listed key with a plain value through. Raises `ValueError` for any other, and never shows the value."""
+    if key not in ATTRIBUTES:
+        raise ValueError(f"{key!r} is not an attribute of Narrows; the list is narrows.telemetry.ATTRIBUTES")
+    if not isinstance(value, _PLAIN):
+        raise ValueError(f"the attribute {key!r} takes text or a number, not {type(value).__qualname__}")
+
+
+class OperationSpan:
+    """The span of one operation, as a context manager; this one, without telemetry, only knows its name."""
+
+    __slots__ = ("operation",)
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+
+    def set(self, key: str, value: Value) -> None:
+        """Note an attribute. Raises `ValueError` for a key that is not in `ATTRIBUTES`."""
+        _check(key, value)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        return None
+
+
+class CallSpan:
+    """What telemetry knows of one call; this one, without telemetry, only holds `trace_id` (32 hexadecimal digits)."""
+
+    __slots__ = ("trace_id",)
+
+    def __init__(self, trace_id: str) -> None:
+        self.trace_id = trace_id
+
+    @property
+    def context(self) -> Context:
+        """The context to attach so that spans begun within become children of this one."""
+        return _EMPTY
+
+    def name(self, method: str, template: str) -> None:
+        """Name the span after the endpoint's method and path template, once they are known."""
+
+    def set(self, key: str, value: Value) -> None:
+        """Note an attribute. Raises `ValueError` for a key that is not in `ATTRIBUTES`."""
+        _check(key, value)
+
+    def child(self, operation: str) -> OperationSpan:
+        """Make the span of one operation, such as `Tables.book`; client spans made within become its children."""
+        return OperationSpan(operation)
+
+    def end(self, status: int, problem_type: str | None) -> None:
+        """End the span with the status sent and the `type` of the problem, if one was; a second time does nothing."""
+
+
+class _Instruments:
+    """The tracer, the metrics and what is the same for all calls."""
+
+    def __init__(self, tracer: Tracer, meter: Meter, server: dict[str, Value], clock: Callable[[], float]) -> None:
+        self.tracer = tracer
+        self.server = server
+        self.clock = clock
+        self.duration = meter.create_histogram(
+            "http.server.request.duration",
+            unit="s",
+            description="Duration of HTTP server requests.",
+            explicit_bucket_boundaries_advisory=_BUCKETS,
+        )
+        self.upstream = meter.create_histogram(
+            "narrows.upstream.duration",
+            unit="s",
+            description="Duration of operations, token exchange and reading of the answer included.",
+            explicit_bucket_boundaries_advisory=_BUCKETS,
+        )
+        self.calls = meter.create_counter("narrows.calls", unit="{call}", description="Calls, by how they ended.")
+        self.exchanges = meter.create_counter("narrows.exchanges", unit="{exchange}", description="Token exchanges.")
+        self.effects = meter.create_counter("narrows.effects", unit="{effect}", description="Upstream writes.")
+
+
+class _LiveOperation(OperationSpan):
+    """The span of one operation, current while it runs."""
+
+    __slots__ = ("_context", "_instruments", "_span", "_started", "_token")
+
+    def __init__(self, instruments: _Instruments, parent: Context, operation: str) -> None:
+        super().__init__(operation)
+        self._instruments = instruments
+        self._started = instruments.clock()
+        self._span = instruments.tracer.start_span(operation, parent, attributes={"narrows.operation": operation})
+        self._context = set_span_in_context(self._span, parent)
+        self._token: Token[Context]
+
+    def set(self, key: str, value: Value) -> None:
+        _check(key, value)
+        self._span.set_attribute(key, value)
+
+    def __enter__(self) -> Self:
+        self._token = contexts.attach(self._context)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        contexts.detach(self._token)
+        counted: dict[str, Value] = {"narrows.operation": self.operation}
+        if error is not None:
+            counted["error.type"] = self._fail(error)
+        self._span.end()
+        took = self._instruments.clock() - self._started
+        self._instruments.upstream.record(took, counted, context=self._context)
+
+    def _fail(self, error: BaseException) -> str:
+        """Note the kind of an error, never its text; a declared refusal of the upstream is no fault."""
+        kind = error.type if isinstance(error, Problem) else type(error).__qualname__
+        self._span.set_attribute("error.type", kind)
+        if not isinstance(error, Problem) or error.status >= 500:
+            self._span.set_status(_ERROR)
+        return kind
+
+
+class _LiveCall(CallSpan):
+    """The server span of one call. Attributes are collected and set once, because each setting takes a lock."""
+
+    __slots__ = ("_attributes", "_context", "_instruments", "_method", "_span", "_started")
+
+    def __init__(self, instruments: _Instruments, span: Span, method: str, trace_id: str) -> None:
+        super().__init__(trace_id)
+        self._instruments: _Instruments | None = instruments
+        self._span = span
+        self._method = method
+        self._started = instruments.clock()
+        self._context = set_span_in_context(span, _EMPTY)
+        self._attributes: dict[str, Value] = {}
+
+    @property
+    def context(self) -> Context:
+        return self._context
+
+    def name(self, method: str, template: str) -> None:
+        self._attributes["http.route"] = template
+        self._span.update_name(f"{_span_method(method)} {template}")
+
+    def set(self, key: str, value: Value) -> None:
+        _check(key, value)
+        self._attributes[key] = value
+
+    def child(self, operation: str) -> OperationSpan:
+        if self._instruments is None:
+            return OperationSpan(operation)
+        return _LiveOperation(self._instruments, self._context, operation)
+
+    def end(self, status: int, problem_type: str | None) -> None:
+        instruments, self._instruments = self._instruments, None
+        if instruments is None:
+            return
+        attributes = self._attributes
+        attributes["http.response.status_code"] = status
+        if problem_type is not None:
+            attributes["narrows.problem"] = problem_type
+        if status >= 500:
+            attributes["error.type"] = problem_type or str(status)
+            self._span.set_status(_ERROR)
+        self._span.set_attributes(attributes)
+        self._span.end()
+        self._measure(instruments, status)
+
+    def _measure(self, instruments: _Instruments, status: int) -> None:
+        """Record the metrics; each attribute has few values, all of them declared or registered."""
+        known = self._attributes
+        request: dict[str, Value] = {
+            "http.request.method": self._method,
+            "http.response.status_code": status,
+            "http.route": known.get("http.route", UNMATCHED),
+            "url.scheme": instruments.server["url.scheme"],
+        }
+        if "error.type" in known:
+            request["error.type"] = known["error.type"]
+        instruments.duration.record(instruments.clock() - self._started, request, context=self._context)
+        call = {key: known[key] for key in _COUNTED if key in known}
+        call["narrows.endpoint"] = known.get("narrows.endpoint", UNMATCHED)
+        call["narrows.outcome"] = known.get("narrows.outcome") or _outcome(status)
+        instruments.calls.add(1, call, context=self._context)
+
+
+class Telemetry:
+    """Makes the spans and metrics of one application; without providers it makes none."""
+
+    def __init__(
+        self,
+        instruments: _Instruments | None,
+        providers: tuple[TracerProvider, MeterProvider],
+        *,
+        random: Callable[[int], bytes],
+        closing: tuple[Callable[[], Any], ...] = (),
+    ) -> None:
+        self._instruments = instruments
+        self._providers = providers
+        self._random = random
+        self._closing = closing
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        *,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        clock: Callable[[], float] = perf_counter,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> Telemetry:
+        """Use the providers given, else export to `telemetry.otlp_endpoint`, else do nothing.
+
+        `clock` gives seconds, `random(n)` n bytes for trace ids where no tracer makes them. Raises `SettingsError`
+        when the endpoint is no plain URL or the extra `telemetry` is not installed.
+        """
+        closing: tuple[Callable[[], Any], ...] = ()
+        if tracer_provider is None and meter_provider is None:
+            if settings.telemetry.otlp_endpoint is None:
+                return cls(None, (NoOpTracerProvider(), NoOpMeterProvider()), random=random)
+            tracer_provider, meter_provider, closing = _export(settings.telemetry.otlp_endpoint, settings)
+        tracers, meters = tracer_provider or NoOpTracerProvider(), meter_provider or NoOpMeterProvider()
+        public = urlsplit(settings.public_url)
+        server: dict[str, Value] = {"url.scheme": public.scheme, "server.address": public.hostname or ""}
+        instruments = _Instruments(tracers.get_tracer(_SCOPE), meters.get_meter(_SCOPE), server, clock)
+        return cls(instruments, (tracers, meters), random=random, closing=closing)
+
+    def start_call(self, method: str, headers: Headers) -> CallSpan:
+        """Begin the span of a call; its parent is the caller's span if the headers hold a sound one."""
+        if self._instruments is None:
+            return CallSpan(remote_trace_id(headers) or self._random(16).hex())
+        parent = remote_parent(headers)
+        above = _EMPTY if parent is None else set_span_in_context(NonRecordingSpan(parent), _EMPTY)
+        known = method if method in _METHODS else _OTHER
+        attributes = {"http.request.method": known, **self._instruments.server}
+        span = self._instruments.tracer.start_span(_span_method(method), above, SpanKind.SERVER, attributes)
+        number = span.get_span_context().trace_id
+        trace_id = format_trace_id(number) if number else self._random(16).hex()
+        return _LiveCall(self._instruments, span, known, trace_id)
+
+    def silent(self) -> CallSpan:
+        """A span that is not recorded, for what no client asked for."""
+        return CallSpan(self._random(16).hex())
+
+    def client_transport(self, inner: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
+        """Wrap a transport so that each request is a client span; see `narrows.telemetry_client` for what it hides."""
+        if self._instruments is None:
+            return inner
+        from narrows.telemetry_client import trace_transport  # the instrumentation is slow to import, and not always on
+
+        return trace_transport(inner, *self._providers)
+
+    def exchange(self, event: ExchangeEvent) -> None:
+        """Count one look for an upstream token: found in the cache, made, joined to one in flight, refused, failed."""
+        if self._instruments is not None:
+            self._instruments.exchanges.add(1, {"narrows.event": event})
+
+    def effect(self, operation: str, mode: str) -> None:
+        """Count one upstream write that was sent, or that a rehearsal noted instead."""
+        if self._instruments is not None:
+            self._instruments.effects.add(1, {"narrows.operation": operation, "narrows.mode": mode})
+
+    async def close(self) -> None:
+        """Send what is left and shut down the providers that were built here; those passed in stay open."""
+        closing, self._closing = self._closing, ()
+        for shut_down in closing:
+            await asyncio.to_thread(shut_down)
+
+
+def _span_method(method: str) -> str:
+    """The method as it stands in a span's name: `HTTP` for one that HTTP does not know."""
+    return method if method in _METHODS else "HTTP"
+
+
+def _outcome(status: int) -> str:
+    """How a call ended that settled no outcome of its own."""
+    if status < 400:
+        return "ok"
+    return "failed" if status >= 500 else "refused"
+
+
+def _export(endpoint: str, settings: Settings) -> tuple[TracerProvider, MeterProvider, tuple[Callable[[], Any], ...]]:
+    """Build the providers of the SDK, which is an extra."""
+    url = urlsplit(endpoint)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.username or url.query or url.fragment:
+        raise SettingsError(
+            "telemetry.otlp_endpoint must be an http(s) URL without user, query or fragment. Remedy: give the base URL "
+            "of the collector, such as http://127.0.0.1:4318, and credentials in OTEL_EXPORTER_OTLP_HEADERS."
+        )
+    try:
+        from narrows.telemetry_export import otlp_providers
+    except ImportError:
+        raise SettingsError(
+            "telemetry.otlp_endpoint needs the OpenTelemetry SDK and its OTLP exporter, which are not installed. "
+            "Remedy: pip install narrows[telemetry], or remove the key."
+        ) from None
+    name, ratio = settings.telemetry.service_name or "narrows", settings.telemetry.sample_ratio
+    tracers, meters = otlp_providers(endpoint.rstrip("/"), name, ratio)
+    return tracers, meters, (tracers.shutdown, meters.shutdown)
