@@ -1,0 +1,209 @@
+"""Tokens for upstreams: the caller's token exchanged for one that is narrower, or a token of the BFF's own."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from narrows.call import Connector, Credential
+from narrows.errors import Forbidden, Problem, Refusal, Unavailable
+from narrows.settings import Secret, Settings, UpstreamSettings, is_loopback
+from narrows.transport import Dial
+from narrows.upstreams.authority import Authority, away
+from narrows.upstreams.dialects import Ask, Dialect, Issued
+from narrows.upstreams.token_cache import Denied, Epochs, Granted, Outcome, TokenCache
+
+_CHANGED = Denied(
+    kind=Unavailable,
+    detail="What this caller or connector may do changed while the call ran.",
+    headers={"Retry-After": "1"},
+)
+
+_log = logging.getLogger("narrows.exchange")
+
+
+class Exchanger:
+    """Gets and keeps the tokens that upstreams are called with; the caller's own token never leaves by it.
+
+    `token_endpoint` gives the URL for an issuer's name, `key` (32 random bytes) hides what cache keys are made of,
+    `now` gives seconds since the epoch. `on_event` hears `hit`, `exchange` (a request sent), `refused` and `failed`.
+    Raises `SettingsError` for a client that cannot prove itself.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        token_endpoint: Callable[[str], str],
+        dial: Dial,
+        now: Callable[[], float],
+        key: bytes,
+        on_event: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._authorities = {
+            name: Authority(
+                name,
+                issuer,
+                issuer.client,
+                dial=dial,
+                ca=str(settings.path(issuer.ca)) if issuer.ca else None,
+                now=now,
+                on_event=on_event,
+            )
+            for name, issuer in settings.issuers.items()
+            if issuer.client is not None
+        }
+        self._token_endpoint = token_endpoint
+        self._now = now
+        self._key = key
+        self._cache = TokenCache(now=now, on_event=on_event)
+        self._subjects = Epochs()
+        self._connectors = Epochs()
+
+    async def on_behalf_of(
+        self, credential: Credential, connector: Connector, upstream: UpstreamSettings, scopes: frozenset[str]
+    ) -> Secret:
+        """Exchange the caller's token for one of the upstream's audience and these scopes.
+
+        Raises `InteractionRequired` (401), `InvalidToken` (401), `Forbidden` (403) or `Unavailable` (503).
+        """
+        if upstream.issuer not in (None, credential.issuer):
+            raise Forbidden("A service behind this endpoint trusts another issuer than this caller's.")
+        authority = self._authority(credential.issuer)
+        _check_may_act(credential.claims, authority)
+        ask = _ask(upstream, scopes, authority, credential)
+        endpoint = self._endpoint(authority)
+        epochs = self._epochs(credential, connector)
+        key = self._digest(*_where(authority, endpoint, authority.callers, ask), *_who(credential, connector), *epochs)
+
+        async def obtain() -> Outcome:
+            outcome = await self._obtain(authority, endpoint, authority.callers, ask)
+            # A revocation that came while the request ran also voids what it brought.
+            return outcome if epochs == self._epochs(credential, connector) else _CHANGED
+
+        return await self._cache.get(key, obtain)
+
+    async def as_service(self, upstream: UpstreamSettings, scopes: frozenset[str]) -> Secret:
+        """Get the BFF's own token for the upstream's audience and these scopes. Raises `Unavailable` (503)."""
+        authority = self._authority(upstream.issuer or "")
+        ask = _ask(upstream, scopes, authority)
+        endpoint = self._endpoint(authority)
+        key = self._digest(*_where(authority, endpoint, authority.services, ask))
+        return await self._cache.get(key, lambda: self._obtain(authority, endpoint, authority.services, ask))
+
+    def forget_subject(self, issuer: str, subject: str) -> None:
+        """Void all tokens of a person or service (their sessions were revoked), also those on their way."""
+        self._subjects.advance((issuer, subject))
+
+    def forget_connector(self, connector_id: str) -> None:
+        """Void all tokens of a connector (its record or state changed), also those on their way."""
+        self._connectors.advance(connector_id)
+
+    def discard(self, token: Secret) -> None:
+        """Forget one token, because the upstream answered 401 to it."""
+        self._cache.discard(token)
+
+    async def close(self) -> None:
+        """Stop what is in flight, forget the tokens and close the connections."""
+        await self._cache.close()
+        for authority in self._authorities.values():
+            await authority.close()
+
+    async def _obtain(self, authority: Authority, endpoint: str, dialect: Dialect, ask: Ask) -> Outcome:
+        """Ask the server; the token holds from its arrival here, and no longer than the one it was made from."""
+        issued = await authority.obtain(endpoint, dialect, ask)
+        if isinstance(issued, Denied):
+            return issued
+        return Granted(issued.token, self._until(issued, ask))
+
+    def _until(self, issued: Issued, ask: Ask) -> float | None:
+        if issued.lifetime_s is None:
+            return None
+        until = self._now() + issued.lifetime_s
+        return min(until, ask.credential.expires_at) if ask.credential else until
+
+    def _authority(self, issuer: str) -> Authority:
+        authority = self._authorities.get(issuer)
+        if authority is None:
+            raise _misconfigured(f"issuer {issuer!r} has no client, so no token can be asked for there")
+        return authority
+
+    def _endpoint(self, authority: Authority) -> str:
+        endpoint = self._token_endpoint(authority.name)
+        if not endpoint.startswith("https://") and not is_loopback(endpoint):
+            raise _misconfigured(f"issuer {authority.name!r} names a token endpoint without TLS")
+        return endpoint
+
+    def _epochs(self, credential: Credential, connector: Connector) -> tuple[int, int]:
+        return self._subjects.of((credential.issuer, credential.subject)), self._connectors.of(connector.id)
+
+    def _digest(self, *inputs: Any) -> bytes:
+        """One key for all that a token depends on; MessagePack carries lengths, so that no two inputs look alike."""
+        return hmac.digest(self._key, msgspec.msgpack.encode(inputs), "sha256")
+
+
+def refusals(settings: Settings, where: str = "narrows.toml") -> list[Refusal]:
+    """What the settings lack for the tokens of their upstreams; an empty list lets the start go on."""
+    return [
+        Refusal(code=code, subject=f"upstreams.{name}", where=where, rule=rule, remedy=remedy)
+        for name, upstream in settings.upstreams.items()
+        if upstream.identity != "none"
+        for code, rule, remedy in _lacks(settings, upstream)
+    ]
+
+
+def _lacks(settings: Settings, upstream: UpstreamSettings) -> Iterator[tuple[str, str, str]]:
+    """Code, rule and remedy of each thing that one upstream lacks."""
+    if not upstream.audience:
+        remedy = 'add `audience = "…"`, or `identity = "none"` if its data are public'
+        yield "upstream-audience", "its tokens would have no audience", remedy
+    issuers = {upstream.issuer} - {None}
+    if not issuers and upstream.identity == "service":
+        yield "upstream-issuer", "no issuer gives the service's token", 'add `issuer = "…"`, a name in [issuers]'
+    elif not issuers:
+        issuers = {connector.issuer for connector in settings.connectors.values()}
+    for name, issuer in settings.issuers.items():
+        if name in issuers and issuer.client is None:
+            yield "issuer-client", f"the BFF has no client at {name!r}", f"add a table [issuers.{name}.client]"
+
+
+def _ask(
+    upstream: UpstreamSettings, scopes: frozenset[str], authority: Authority, credential: Credential | None = None
+) -> Ask:
+    """Say what is wanted; a token without an audience would be good anywhere, so it is never asked for."""
+    if not upstream.audience:
+        raise _misconfigured("an upstream with an identity has no audience")
+    return Ask(audience=upstream.audience, scopes=scopes, client_id=authority.client_id, credential=credential)
+
+
+def _where(authority: Authority, endpoint: str, dialect: Dialect, ask: Ask) -> tuple[Any, ...]:
+    """The part of a cache key that callers and services have in common."""
+    return authority.name, dialect.name, endpoint, authority.client_id, ask.audience, sorted(ask.scopes)
+
+
+def _who(credential: Credential, connector: Connector) -> tuple[Any, ...]:
+    """The part of a cache key that says whose token it is, and which program it is for."""
+    return credential.token_digest, credential.subject, connector.tenant, connector.id
+
+
+def _check_may_act(claims: Mapping[str, Any], authority: Authority) -> None:
+    """A token that says who may act for its subject must name this BFF's client (RFC 8693, 4.4)."""
+    if "may_act" not in claims:
+        return
+    named = claims["may_act"]
+    ours = isinstance(named, Mapping) and authority.client_id in (named.get("sub"), named.get("client_id"))
+    if not ours or named.get("iss", authority.url) != authority.url:
+        raise Forbidden(
+            "The access token does not let this BFF act for its subject.",
+            remedy="Ask the authorization server for a token whose `may_act` names this BFF, or has none.",
+        )
+
+
+def _misconfigured(what: str) -> Problem:
+    """An alarm for the operators, and a 503 that says nothing of it."""
+    _log.error("%s", what)
+    return away().problem()
