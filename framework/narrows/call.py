@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, overload
@@ -105,7 +105,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     asks: str | None
-    arguments: dict[str, str | int | float | bool | None | Hidden]
+    arguments: dict[str, str | int | float | bool | Hidden | None]
     price: str | None
 
 
@@ -150,7 +150,9 @@ class Performer(Protocol):
 class Call:
     """One request on its way. Steps read what earlier steps wrote; nothing is written twice.
 
-    `effects` are the writes that a rehearsal noted, `sent` the ids of those that a live call did send.
+    `effects` are the writes that a rehearsal noted. Of a live call's writes, `sent` holds the ids of those that
+    happened, `unknown` of those that left and of which nobody knows whether they happened; `in_flight` counts those
+    under way. `raised` are the problems that operations ended in.
     """
 
     __slots__ = (
@@ -166,6 +168,7 @@ class Call:
         "effects",
         "endpoint",
         "given",
+        "in_flight",
         "left_out",
         "mode",
         "notes",
@@ -173,6 +176,7 @@ class Call:
         "open",
         "performer",
         "price",
+        "raised",
         "raw",
         "rehearsal_id",
         "reply",
@@ -182,6 +186,7 @@ class Call:
         "span",
         "stand_ins",
         "started",
+        "unknown",
         "way",
     )
 
@@ -218,6 +223,9 @@ class Call:
         self.counts: dict[Operation[..., Any], int] = {}
         self.effects: list[Effect] = []
         self.sent: list[str] = []
+        self.unknown: list[str] = []
+        self.in_flight = 0
+        self.raised: list[Problem] = []
         self.price: Money | None = None
         self.scopes_asked: set[str] = set()
         self.left_out: set[str] = set()
@@ -236,9 +244,13 @@ class Call:
         if price is not None:
             self.price = price if self.price is None else self.price + price
 
-    def perform(self, operation: Operation[..., Any], args: Any, kwargs: Any) -> Coroutine[Any, Any, Any]:
-        """Bind an operation to this call; what is awaited after the call has ended is refused."""
-        return self.performer.perform(self, operation, args, kwargs)
+    async def perform(self, operation: Operation[..., Any], args: Any, kwargs: Any) -> Any:
+        """Send an operation that is bound to this call; what is awaited after the call has ended is refused."""
+        try:
+            return await self.performer.perform(self, operation, args, kwargs)
+        except Problem as problem:
+            self.raised.append(problem)
+            raise
 
     def __repr__(self) -> str:
         return f"Call({self.endpoint.id}, {self.mode}, {self.way})"

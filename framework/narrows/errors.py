@@ -91,7 +91,8 @@ class Problem(NarrowsError):
     """An answer in the form of RFC 9457. Teams derive their expected failures from it.
 
     A subclass sets `status`, `title` and `remedy`; its name in kebab case makes the last part of `type`.
-    `detail` must never hold a token, a stack, a host name, a policy's text or a secret value.
+    `detail` must never hold a token, a stack, a host name, a policy's text or a secret value. `members` stand beside
+    the members of RFC 9457 and never replace one of them.
     """
 
     status: ClassVar[int] = 500
@@ -129,7 +130,8 @@ class Problem(NarrowsError):
         document["remedy"] = self.said_remedy
         if self.errors:
             document["errors"] = [msgspec.to_builtins(error) for error in self.errors]
-        document.update(self.members)
+        for name, value in self.members.items():
+            document.setdefault(name, value)
         if trace_id:
             document["trace_id"] = trace_id
         return document

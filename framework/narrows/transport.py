@@ -97,9 +97,22 @@ async def _fetch(transport: httpx.AsyncBaseTransport, request: httpx.Request, ma
             body += piece
             if len(body) > max_bytes:
                 raise Failure("too-large")
+        _check_end(stream)
         return Fetched(response.status_code, response.headers, bytes(body))
     finally:
         await stream.aclose()
+
+
+def _check_end(stream: httpx.AsyncByteStream) -> None:
+    """Let a connection end on which more came than the answer (RFC 9112, 9.2).
+
+    httpcore 1.0 would keep it, and take what is left over for the answer to the next request, perhaps another caller's.
+    It tells of that nowhere else; another transport has none of these attributes, and is left alone.
+    """
+    connection = getattr(getattr(getattr(stream, "_httpcore_stream", None), "_stream", None), "_connection", None)
+    state = getattr(connection, "_h11_state", None)
+    if state is not None and state.trailing_data[0]:
+        state.send_failed()  # a connection that counts as broken is closed with its stream
 
 
 def _check_head(response: httpx.Response, max_bytes: int) -> None:

@@ -79,7 +79,8 @@ class Bff:
         self.review_by = review_by
         frame = sys._getframe(1)
         self.where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        self.page = Path(frame.f_code.co_filename).parent / page if page else None
+        self.folder = Path(frame.f_code.co_filename).parent
+        self.page = self.folder / page if page else None
         self.endpoints: list[Endpoint] = []
 
     def read(self, path: str, **guards: Unpack[Guards]) -> Callable[[F], F]:
@@ -125,14 +126,26 @@ class Bff:
 
 
 def _frozen(guards: Guards) -> dict[str, Any]:
-    """The guards as an `Endpoint` keeps them: what was left out stays left out, for the start to refuse."""
-    kept: dict[str, Any] = dict(guards)
-    if "roles" in guards:
-        kept["roles"] = frozenset(guards["roles"])
-    if "rate" in guards:
+    """The guards as an `Endpoint` keeps them.
+
+    What was left out stays left out, what is not of its kind stays as it is, and a name that is no guard is kept apart:
+    the start refuses them all, with their place.
+    """
+    known = Guards.__optional_keys__
+    kept: dict[str, Any] = {name: _freeze(value) for name, value in guards.items() if name in known}
+    if "rate" in kept:
         rate = kept.pop("rate")
-        kept["rates"] = (rate,) if isinstance(rate, str) else tuple(rate)
-    for listed in ("uses", "when", "problems"):
-        if listed in kept:
-            kept[listed] = tuple(kept[listed])
-    return kept
+        kept["rates"] = (rate,) if isinstance(rate, str) else rate
+    return {**kept, "unknown": tuple(name for name in guards if name not in known)}
+
+
+def _freeze(value: Any) -> Any:
+    """A set, list or mapping as one that nobody changes later."""
+    match value:
+        case AbstractSet():
+            return frozenset(value)
+        case list():
+            return tuple(value)
+        case Mapping():
+            return dict(value)
+    return value

@@ -19,7 +19,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One narrow thing that a client can ask of a BFF.
 
     `public` (with its reason) and `owned` stand only on Narrows' own endpoints: no credentials, or no role beyond being
-    the authenticated owner of what is asked for.
+    the authenticated owner of what is asked for. `unknown` keeps names that are no guard, for the start to refuse.
     """
 
     id: str
@@ -44,6 +44,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     for_services: bool = False
     public: str | None = None
     owned: bool = False
+    unknown: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:

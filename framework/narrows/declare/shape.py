@@ -97,11 +97,20 @@ def _path_of_given(endpoint: Endpoint, shape: Shape) -> dict[str, Parameter]:
     """Path values that the handler does not take: their types are those of the read of `given` that does."""
     found: dict[str, Parameter] = {}
     missing = [name for name in placeholders(endpoint.path) if name not in shape.parameters]
-    for operation in endpoint.given.values() if missing else ():
-        for name, parameter in operation_shape(operation).parameters.items():
-            if name in missing:
-                found[name] = Parameter(name=name, source="path", type=parameter.type, passed=False)
+    for operation in endpoint.given.values():
+        for parameter in needed_by(operation):
+            if parameter.name in missing:
+                found[parameter.name] = Parameter(name=parameter.name, source="path", type=parameter.type, passed=False)
     return found
+
+
+def needed_by(operation: Operation[..., Any]) -> list[Parameter]:
+    """What a guard must find to use an operation; nothing for one whose signature is itself refused."""
+    try:
+        shape = operation_shape(operation)
+    except ShapeError:
+        return []
+    return [parameter for parameter in shape.parameters.values() if parameter.required]
 
 
 def operation_shape(operation: Operation[..., Any]) -> Shape:
@@ -113,6 +122,10 @@ def operation_shape(operation: Operation[..., Any]) -> Shape:
             return "path"
         return "body" if _is_struct(kind, msgspec.Struct) and operation.kind == "write" else "query"
 
+    if next(iter(inspect.signature(operation.function).parameters), "") != "self":
+        raise ShapeError(
+            "operation-self", f"the first parameter of {operation.name} is not `self`", "write `self` as the first"
+        )
     shape = _shape(operation.function, source, skip=1)
     if get_origin(shape.answer) is not Answer:
         raise ShapeError(
@@ -149,11 +162,19 @@ def _parameter(
         raise ShapeError(
             "input-untyped", f"parameter `{parameter.name}` has no type", f"annotate it, as in `{parameter.name}: Id`"
         )
-    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
         raise ShapeError(
-            "input-open", f"parameter `{parameter.name}` takes anything", "name each parameter with its type"
+            "input-open",
+            f"parameter `{parameter.name}` is not taken by its name alone",
+            "name each parameter with its type, without `*`, `**` and `/`",
         )
     kind = hints[parameter.name]
+    if parameter.default is None and not _takes_none(kind):
+        raise ShapeError(
+            "default-wrong",
+            f"the default of `{parameter.name}` is None, which its type does not allow",
+            f"annotate `{parameter.name}` with `| None`, or take the default out",
+        )
     return Parameter(
         name=parameter.name, source=source(parameter.name, kind), type=_without_none(kind), default=parameter.default
     )
@@ -164,6 +185,11 @@ def _bare(kind: Any) -> Any:
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
+def bare(info: Any) -> Any:
+    """A type as `msgspec.inspect` describes it, without its metadata."""
+    return info.type if isinstance(info, msgspec.inspect.Metadata) else info
+
+
 def _without_none(kind: Any) -> Any:
     """`X | None` → X: in a query or path there is no null, only absence."""
     if get_origin(kind) not in (Union, types.UnionType):
@@ -172,9 +198,26 @@ def _without_none(kind: Any) -> Any:
     return Union[members] if members else kind  # noqa: UP007  (made from values, `|` has no form for that)
 
 
+def holds(value: Any, kind: Any) -> bool:
+    """Whether a value is of a type, its bounds included."""
+    try:
+        msgspec.convert(msgspec.to_builtins(value), kind)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _takes_none(kind: Any) -> bool:
+    try:
+        msgspec.convert(None, kind)
+    except Exception as error:  # a type that cannot be read raises anything, and is refused elsewhere
+        return not isinstance(error, msgspec.ValidationError)
+    return True
+
+
 def _is_struct(kind: Any, base: type) -> bool:
-    bare = _bare(kind)
-    return isinstance(bare, type) and issubclass(bare, base)
+    inner = _bare(kind)
+    return isinstance(inner, type) and issubclass(inner, base)
 
 
 class Leaf(msgspec.Struct, frozen=True):
@@ -191,9 +234,13 @@ def leaves(kind: Any, name: str = "") -> Iterator[Leaf]:
 
 def _walk(info: Any, path: str, seen: tuple[type, ...]) -> Iterator[Leaf]:
     yield Leaf(path, info)
-    inner = info.type if isinstance(info, msgspec.inspect.Metadata) else info
-    match inner:
-        case msgspec.inspect.StructType(cls=cls, fields=fields) if cls not in seen:
+    match bare(info):
+        case (
+            msgspec.inspect.StructType(cls=cls, fields=fields)
+            | msgspec.inspect.DataclassType(cls=cls, fields=fields)
+            | msgspec.inspect.TypedDictType(cls=cls, fields=fields)
+            | msgspec.inspect.NamedTupleType(cls=cls, fields=fields)
+        ) if cls not in seen:
             for field in fields:
                 below = f"{path}.{field.encode_name}" if path else field.encode_name
                 yield from _walk(field.type, below, (*seen, cls))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+
+# Decimal also reads `1e-9`, `1_0` and the digits of other scripts, which nobody means in a price.
+_AMOUNT = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 ID = {"narrows": "id"}
 PREVIEW = {"narrows_preview": True}
@@ -69,6 +73,8 @@ class Money(msgspec.Struct, frozen=True, order=True):
             raise ValueError(f"{text!r} is not a price such as '0.05 EUR'") from None
         if not amount.is_finite() or not 0 <= amount <= 1_000_000:
             raise ValueError(f"{text!r} is not an amount from 0 to 1,000,000")
+        if not _AMOUNT.fullmatch(amount_text):
+            raise ValueError(f"{text!r} is not a price such as '0.05 EUR'")
         if len(currency) != 3 or not (currency.isascii() and currency.isupper()):
             raise ValueError(f"{text!r} names no currency by ISO 4217, such as 'EUR'")
         return cls(amount, currency)

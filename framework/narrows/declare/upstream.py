@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -52,7 +53,8 @@ class Operation(Generic[P, T]):
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
         self.name = name
-        self.upstream = owner
+        if issubclass(owner, Upstream):
+            self.upstream = owner
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         """Send this operation for the current call. Raises `OperationRefused` outside one."""
@@ -140,6 +142,6 @@ def write(
 
 
 def place_of(function: Callable[..., Any]) -> str:
-    """Where a function stands: `file:line`."""
-    code = getattr(function, "__code__", None)
+    """Where a function stands: `file:line`, that of its first decorator."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else "unknown:0"

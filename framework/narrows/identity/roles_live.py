@@ -60,7 +60,8 @@ class LiveRoles:
         ``now`` is a monotonic time in seconds. Never raises for a policy that does not load: see `stale_error`.
         A reload takes about 30 µs a line; with large files run it in a thread: new roles come into force in one step.
         """
-        if now - self._looked < self._interval:
+        # A clock that was set back must not keep an old policy in force.
+        if 0 <= now - self._looked < self._interval:
             return False
         self._looked = now
         if self._stat() == self._stamps:

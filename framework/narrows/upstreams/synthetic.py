@@ -302,8 +302,9 @@ class _Builder:
 
     def _many(self, info: Any, path: str, name: str) -> _Maker:
         low, usual = size(info, path, _USUAL_ITEMS, _ITEMS)
-        item = self._maker(info.item_type, f"{path}[]", name.removesuffix("s"))
         distinct = isinstance(info, inspect.SetType | inspect.FrozenSetType)
+        # Readable texts of some names (currencies, countries) are few, and a set may need more different ones.
+        item = self._maker(info.item_type, f"{path}[]", "" if distinct else name.removesuffix("s"))
         return _Many(item, low, usual, path, distinct=distinct)
 
     def _pairs(self, info: Any, path: str, name: str) -> _Maker:

@@ -534,3 +534,10 @@ def test_no_answer_is_made_too():
     assert make(None) is None
     assert make(tuple[()]) == ()
     assert make(bytearray) != bytearray()
+
+
+def test_a_set_may_need_more_texts_than_a_name_has_readable_ones() -> None:
+    """A set of currencies with nine items is made, although only four currencies are readable."""
+    kind = msgspec.defstruct("Prices", [("currency", Annotated[set[str], Meta(min_length=9, max_length=9)])])
+    made = Generator.build(kind).make(Random(1), now=NOW)
+    assert 9 == len(made.currency)

@@ -1,0 +1,1 @@
+"""Where2Eat: suggestions and bookings for a team lunch."""

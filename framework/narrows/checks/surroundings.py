@@ -1,0 +1,86 @@
+"""What the surroundings must hold: TLS off loopback, no development issuer outside development, limits that limit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+
+from narrows.declare.rate import Rate
+from narrows.errors import Refusal
+from narrows.settings import Settings, UpstreamSettings, is_loopback
+from narrows.upstreams.exchange import refusals as exchange_refusals
+
+# A domain of roles: a kind, and one value in which the claim's may stand.
+_DOMAIN = re.compile(r"[A-Za-z0-9_-]+:[^{}]*(?:\{value\}[^{}]*)?")
+
+
+def settings_refusals(settings: Settings, used: Iterable[str]) -> Iterator[Refusal]:
+    """What is not safe in the settings; of the upstreams, only those that are `used` are looked at."""
+    named = {name: settings.upstreams[name] for name in used if name in settings.upstreams}
+    yield from _upstreams(settings, named)
+    yield from _issuers(settings)
+    yield from _domains(settings)
+    yield from _serving(settings)
+
+
+def limit_refusals(settings: Settings) -> Iterator[Refusal]:
+    """Limits that no step can be made ready with."""
+    for name in ("attempts", "unverified"):
+        try:
+            Rate.parse(getattr(settings.limits, name))
+        except ValueError as error:
+            yield _set(f"limits.{name}", _where(settings), "rate-unclear", str(error), f'write {name} = "600/minute"')
+
+
+def _upstreams(settings: Settings, named: Mapping[str, UpstreamSettings]) -> Iterator[Refusal]:
+    where = _where(settings)
+    for name, upstream in named.items():
+        if _is_plain(upstream.url):
+            yield _set(f"upstreams.{name}.url", where, "upstream-plain", "plain HTTP off loopback", "use https://")
+    yield from exchange_refusals(msgspec.structs.replace(settings, upstreams=dict(named)), where)
+
+
+def _issuers(settings: Settings) -> Iterator[Refusal]:
+    where = _where(settings)
+    for name, issuer in settings.issuers.items():
+        if is_loopback(issuer.url) and settings.environment != "development":
+            remedy = 'name a real issuer, or set environment = "development"'
+            yield _set(f"issuers.{name}.url", where, "issuer-loopback", "a loopback issuer in a live run", remedy)
+    if not settings.issuers:
+        remedy = "add [issuers.corp] with url and audience"
+        yield _set("issuers", where, "issuer-missing", "no issuer is configured, so nobody could call", remedy)
+
+
+def _domains(settings: Settings) -> Iterator[Refusal]:
+    for name, issuer in settings.issuers.items():
+        for index, claim in enumerate(issuer.roles):
+            if not _DOMAIN.fullmatch(claim.domain) or claim.domain.endswith(":"):
+                subject, remedy = f"issuers.{name}.roles[{index}].domain", 'write domain = "team:{value}"'
+                rule = f"{claim.domain!r} is no domain, so it would grant {claim.role!r} nowhere"
+                yield _set(subject, _where(settings), "domain-unclear", rule, remedy)
+
+
+def _serving(settings: Settings) -> Iterator[Refusal]:
+    where, serving = _where(settings), settings.serving
+    secured = serving.behind_tls_proxy or (serving.tls_certificate and serving.tls_key)
+    host = f"[{serving.host}]" if ":" in serving.host else serving.host
+    if not secured and not is_loopback(f"http://{host}"):
+        remedy = "set serving.tls_certificate and serving.tls_key, or serving.behind_tls_proxy = true"
+        yield _set("serving.host", where, "serving-plain", "plain HTTP would be served off loopback", remedy)
+    if _is_plain(settings.public_url):
+        yield _set("public_url", where, "public-url-plain", "clients would be sent to plain HTTP", "use https://")
+
+
+def _is_plain(url: str) -> bool:
+    return urlsplit(url).scheme != "https" and not is_loopback(url)
+
+
+def _where(settings: Settings) -> str:
+    return f"narrows.toml ({settings.environment})"
+
+
+def _set(subject: str, where: str, code: str, rule: str, remedy: str) -> Refusal:
+    return Refusal(code=code, subject=subject, where=where, rule=rule, remedy=remedy)

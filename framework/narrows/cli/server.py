@@ -1,0 +1,113 @@
+"""The server of `narrows run`: it says where it serves, and keeps the reason when a start is refused."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+import msgspec
+import uvicorn
+
+from narrows.audit.diagnostics import install_json_logging
+from narrows.errors import NarrowsError
+from narrows.settings import Secret
+from narrows.surfaces.serving import GuardedConfig, listening, make_config
+
+if TYPE_CHECKING:
+    from narrows.surfaces.http import Application
+
+_log = logging.getLogger("narrows.cli")
+
+
+class Watched:
+    """An application whose refused start is kept in `refused` as an error, instead of being logged as a stack."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self.refused: NarrowsError | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request, or the lifespan."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        else:
+            await self.application(scope, receive, send)
+
+    async def _live(self, scope: Any, receive: Any, send: Any) -> None:
+        """Hold back a message that tells of a failure: it carries the whole stack, unmasked."""
+        failed = ""
+
+        async def hold(message: Any) -> None:
+            nonlocal failed
+            if message["type"].endswith(".failed"):
+                failed = message["type"]
+            else:
+                await send(message)
+
+        try:
+            await self.application(scope, receive, hold)
+        except (NarrowsError, BaseExceptionGroup) as error:
+            fault = _innermost(error)
+            if not isinstance(fault, NarrowsError):
+                raise fault from None
+            self.refused = fault
+            await send({"type": failed, "message": ""})
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What went wrong itself: Litestar's lifespan wraps it in a group of one."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+class Server(uvicorn.Server):
+    """Serves one application in this process."""
+
+    def __init__(self, config: GuardedConfig, application: Watched) -> None:
+        super().__init__(config)
+        self.application = application
+        self._tls = config.tls is not None
+
+    @classmethod
+    def of(cls, application: Application, stream: TextIO) -> Server:
+        """Make the server of an application as its settings say; diagnostics go to `stream`. Raises `StartRefused`."""
+        settings = application.plan.settings
+        watched = Watched(application)
+        server = cls(make_config(watched, **listening(settings)), watched)
+        _log_to(stream, list(secrets_of(settings)), watched)
+        return server
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen, and say where. Raises `SystemExit` when nothing can be served."""
+        await super().startup(sockets)
+        bff = self.application.application.plan.bff
+        for listener in (bound for server in self.servers for bound in server.sockets):
+            _log.info("%s %s serves on %s", bff.name, bff.version, self._url(*listener.getsockname()[:2]))
+
+    def _url(self, host: str, port: int) -> str:
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _log_to(stream: TextIO, secrets: list[Secret], watched: Watched) -> None:
+    """Send warnings of the server the same way; of a refused start the reason is told instead."""
+    logger = logging.getLogger("uvicorn.error")
+    logger.handlers = [install_json_logging(stream, secrets=secrets)]
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+    logger.addFilter(lambda _: watched.refused is None)
+
+
+def secrets_of(part: Any) -> Iterator[Secret]:
+    """Every secret of the settings, so that none is ever printed."""
+    if isinstance(part, Secret):
+        yield part
+    elif isinstance(part, msgspec.Struct):
+        for name in part.__struct_fields__:
+            yield from secrets_of(getattr(part, name))
+    elif isinstance(part, Mapping):
+        for value in part.values():
+            yield from secrets_of(value)

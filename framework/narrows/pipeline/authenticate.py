@@ -1,0 +1,128 @@
+"""Step 2: the token tells who calls, on whose behalf, and with which program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
+
+from narrows.call import Call, Caller, Connector, Credential, Raw
+from narrows.declare.rate import Rate
+from narrows.errors import (
+    AmbiguousCredentials,
+    ConnectorRefused,
+    CredentialsMissing,
+    InvalidToken,
+    Problem,
+    QuotaExceeded,
+    Unavailable,
+)
+from narrows.identity.tokens import is_service
+from narrows.pipeline.challenge import challenge
+from narrows.pipeline.step import Ground, Preparing, Step, retry_after
+from narrows.settings import Settings
+
+# RFC 6750, 2.1, with the spaces and the case that RFC 9110, 11.1 allows: the scheme, and a token of the form b64token.
+_BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*)")
+
+
+def prepare(preparing: Preparing) -> Step | None:
+    """Make the step for one endpoint; a public built-in needs none."""
+    if preparing.endpoint.public is not None:
+        return None
+    ground = preparing.ground
+    connectors = _connectors(ground.settings)
+    challenges = _challenges(ground.settings)
+    unverified = Rate.parse(ground.settings.limits.unverified)
+
+    async def authenticate(call: Call) -> None:
+        try:
+            token = _token(call.raw)
+            credential = ground.identity.known(token) or await _verify(ground, call, token, unverified)
+        except (AmbiguousCredentials, CredentialsMissing, InvalidToken) as problem:
+            problem.headers.update(challenges[type(problem)])
+            raise
+        call.credential = credential
+        call.caller = _caller(credential)
+        call.connector = connectors.get((credential.issuer, credential.client_id))
+        if call.connector is None:
+            raise ConnectorRefused("The program that this token was issued to is not registered here.")
+
+    return authenticate
+
+
+def _challenges(settings: Settings) -> Mapping[type[Problem], Mapping[str, str]]:
+    """The challenge of each problem of this step (RFC 6750, 3.1)."""
+    return {
+        CredentialsMissing: challenge(settings),
+        AmbiguousCredentials: challenge(settings, "invalid_request"),
+        InvalidToken: challenge(settings, "invalid_token"),
+    }
+
+
+def _connectors(settings: Settings) -> dict[tuple[str, str], Connector]:
+    """The registered programs by (issuer, client_id)."""
+    return {
+        (c.issuer, c.client_id): Connector(
+            id=name,
+            issuer=c.issuer,
+            client_id=c.client_id,
+            tenant=c.tenant,
+            kind=c.kind,
+            state=c.state,
+            version=c.version,
+        )
+        for name, c in settings.connectors.items()
+    }
+
+
+def _token(raw: Raw) -> str:
+    """The one bearer token of a request; another scheme than `Bearer` brings no credentials that count here."""
+    if any(name == "access_token" for name, _ in raw.query):
+        raise AmbiguousCredentials("A token came in the URL, where it is logged and kept.")
+    values = raw.headers.get("authorization", ())
+    if len(values) > 1:
+        raise AmbiguousCredentials("There is more than one `Authorization` header.")
+    if not values or values[0].partition(" ")[0].lower() != "bearer":
+        raise CredentialsMissing()
+    match = _BEARER.fullmatch(values[0])
+    if match is None:
+        raise AmbiguousCredentials("`Authorization` does not hold exactly one bearer token.")
+    return match[1]
+
+
+def _network(peer: str) -> str:
+    """Whose bucket an address is: an IPv6 host has a whole /64 to choose from (RFC 4291, 2.5.1)."""
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return peer
+    return str(ip_network((address, 64), strict=False)) if address.version == 6 else peer
+
+
+async def _verify(ground: Ground, call: Call, token: str, unverified: Rate) -> Credential:
+    """Verify a token seen for the first time; only one that is not valid counts against its address."""
+    wanted = [(_network(call.raw.peer), unverified)]
+    allowed = await ground.addresses.take(wanted)
+    if not allowed.allowed:
+        raise QuotaExceeded(
+            "Too many tokens that were not valid came from this address.",
+            headers=retry_after(allowed.retry_after_s),
+        )
+    try:
+        credential = await ground.identity.verify(token)
+    except Unavailable:
+        # Nothing was found out about the token, so nothing speaks against the address.
+        await ground.addresses.give_back(wanted)
+        raise
+    await ground.addresses.give_back(wanted)
+    return credential
+
+
+def _caller(credential: Credential) -> Caller:
+    return Caller(
+        issuer=credential.issuer,
+        subject=credential.subject,
+        kind="service" if is_service(credential) else "person",
+        actors=credential.actors,
+    )

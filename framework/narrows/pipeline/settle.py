@@ -1,0 +1,191 @@
+"""Settle: whatever became of a call, it ends in one reply, one record, one span."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from narrows.audit.log import RecordLog
+from narrows.audit.record import Record, caller_hash, timestamp
+from narrows.call import Call, Mode, Reply
+from narrows.declare.endpoint import Endpoint
+from narrows.declare.types import Money
+from narrows.errors import InternalError, Problem, Unavailable
+from narrows.pipeline.faults import tell
+from narrows.pipeline.rehearsal import owner_of, write_document
+from narrows.pipeline.replies import SAFE, problem_reply
+from narrows.stores import Rehearsals
+from narrows.telemetry import CallSpan, Telemetry
+
+_CLOSED = 499
+"""The status in records and spans of a call whose client went away; nobody reads it."""
+
+_log = logging.getLogger("narrows.pipeline")
+
+
+class Settle:
+    """Ends calls, and requests that never became one.
+
+    No answer goes out without its record: where that cannot be written, a 503 goes out in its place.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: RecordLog,
+        rehearsals: Rehearsals,
+        telemetry: Telemetry,
+        ceilings: Mapping[Endpoint, Money | None],
+        key: bytes,
+        now: Callable[[], float],
+        new_id: Callable[[], str],
+        public_url: str,
+    ) -> None:
+        self._log = log
+        self._rehearsals = rehearsals
+        self._telemetry = telemetry
+        self._ceilings = ceilings
+        self._key = key
+        self._now = now
+        self._new_id = new_id
+        self._public_url = public_url.rstrip("/")
+
+    async def ended(self, call: Call, fault: Exception | None) -> Reply:
+        """End a call: answered, refused with a problem, or failed, of which the client reads nothing."""
+        if fault is None:
+            return await self._done(call)
+        if isinstance(fault, Problem):
+            return self._refused(call, fault)
+        return self._failed(call, fault)
+
+    def cancelled(self, call: Call) -> None:
+        """End a call whose client went away."""
+        self._end(call, Reply(_CLOSED, [], b""), None, "cancelled")
+
+    def uncalled(
+        self,
+        span: CallSpan,
+        method: str,
+        peer: str,
+        problem: Problem,
+        mode: Mode = "live",
+        fault: Exception | None = None,
+    ) -> Reply:
+        """End a request that never became a call; `fault` is told to the operators."""
+        if fault is not None:
+            _log.error("a request failed outside the pipeline: %s", tell(fault))
+        record = Record(
+            time=timestamp(self._now()),
+            trace_id=span.trace_id,
+            endpoint="",
+            bff="",
+            mode=mode,
+            way="rest",
+            method=method[:16],
+            status=problem.status,
+            outcome=_outcome(problem),
+            problem=problem.type,
+            duration_ms=0.0,
+            peer=peer,
+        )
+        if not self._is_kept(record):
+            problem = Unavailable(headers={"Retry-After": "5"})
+        span.end(problem.status, problem.type)
+        return problem_reply(problem, span.trace_id)
+
+    async def _done(self, call: Call) -> Reply:
+        """End a call that was answered; a rehearsal is kept first, because the reply leads to it."""
+        reply = call.reply
+        if reply is None:
+            return self._failed(call, RuntimeError())  # a pipeline without its last step
+        if call.mode != "live" and not call.endpoint.builtin:
+            try:
+                reply = await self._keep(call, reply)
+            except Exception as fault:
+                _log.error("a rehearsal could not be kept: %s", tell(fault))
+                return self._refused(call, Unavailable(headers={"Retry-After": "5"}))
+        named = {name for name, _ in reply.headers}
+        safe = [header for header in SAFE if header[0] not in named]
+        return self._end(call, reply._replace(headers=[*reply.headers, *safe]), None, "ok")
+
+    def _refused(self, call: Call, problem: Problem) -> Reply:
+        reply = problem_reply(problem, call.span.trace_id, call.sent, call.unknown)
+        return self._end(call, reply, problem, _outcome(problem))
+
+    def _failed(self, call: Call, fault: Exception) -> Reply:
+        _log.error("%s failed: %s", call.endpoint.id, tell(fault))
+        return self._refused(call, InternalError())
+
+    async def _keep(self, call: Call, reply: Reply) -> Reply:
+        """Keep the rehearsal's document, and link to it under the request's own base path."""
+        call.rehearsal_id = rehearsal_id = self._new_id()
+        document = write_document(call, rehearsal_id, self._ceilings.get(call.endpoint))
+        await self._rehearsals.put(rehearsal_id, owner_of(call), document)
+        link = f'<{self._public_url}/{call.mode}/rehearsals/{rehearsal_id}>; rel="describedby"'
+        return reply._replace(headers=[*reply.headers, ("link", link)])
+
+    def _end(self, call: Call, reply: Reply, problem: Problem | None, outcome: str) -> Reply:
+        """Write the record and end the span."""
+        if call.way != "self-test" and not self._is_kept(self._record(call, reply, problem, outcome)):
+            problem, outcome = Unavailable(headers={"Retry-After": "5"}), "failed"
+            reply = problem_reply(problem, call.span.trace_id, call.sent, call.unknown)
+        self._mark(call, outcome)
+        call.span.end(reply.status, problem.type if problem else None)
+        return reply
+
+    def _is_kept(self, record: Record) -> bool:
+        try:
+            self._log.append(record)
+        except Exception as fault:
+            _log.error("a record could not be written: %s", tell(fault))
+            return False
+        return True
+
+    def _record(self, call: Call, reply: Reply, problem: Problem | None, outcome: str) -> Record:
+        caller, connector = call.caller, call.connector
+        return Record(
+            time=timestamp(call.started),
+            trace_id=call.span.trace_id,
+            endpoint=call.endpoint.id,
+            bff=call.endpoint.bff,
+            mode=call.mode,
+            way=call.way,
+            method=call.endpoint.method,
+            status=reply.status,
+            outcome=outcome,
+            problem=problem.type if problem else None,
+            tenant=connector.tenant if connector else None,
+            connector=connector.id if connector else None,
+            connector_version=connector.version if connector else None,
+            caller=caller_hash(self._key, caller.issuer, caller.subject) if caller else None,
+            actors=caller.actors if caller else (),
+            rule=call.rule,
+            domain=call.domain,
+            effects=(*call.sent, *call.unknown, *(effect.operation for effect in call.effects)),
+            price=str(call.price) if call.price else None,
+            duration_ms=round(max(0.0, self._now() - call.started) * 1000, 3),
+            peer=call.raw.peer,
+            scopes_asked=tuple(sorted(call.scopes_asked)),
+        )
+
+    def _mark(self, call: Call, outcome: str) -> None:
+        """Tell the span who called what, by which rule, and how it ended."""
+        span, caller, connector = call.span, call.caller, call.connector
+        span.set("narrows.outcome", outcome)
+        if caller is not None:
+            span.set("narrows.caller", caller_hash(self._key, caller.issuer, caller.subject))
+        if connector is not None:
+            span.set("narrows.tenant", connector.tenant)
+            span.set("narrows.connector", connector.id)
+        if call.rule is not None:
+            span.set("narrows.rule", call.rule)
+        if call.price is not None:
+            span.set("narrows.price", str(call.price))
+        for operation in (*call.sent, *call.unknown, *(effect.operation for effect in call.effects)):
+            self._telemetry.effect(operation, call.mode)
+
+
+def _outcome(problem: Problem) -> str:
+    if problem.status >= 500:
+        return "failed"
+    return "denied" if problem.status in (401, 403) else "refused"

@@ -1,0 +1,74 @@
+"""What the steps share: the form of a step, what they are prepared with, and how they refuse a start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from narrows.call import Call, Caller, Connector, Credential
+from narrows.declare.endpoint import Endpoint
+from narrows.declare.shape import Shape
+from narrows.declare.types import Money
+from narrows.declare.upstream import Operation
+from narrows.errors import Refusal
+from narrows.identity import Identity
+from narrows.identity.roles_live import LiveRoles
+from narrows.settings import Settings
+from narrows.stores import Limiter
+from narrows.upstreams.sendable import Sendable
+
+Step = Callable[[Call], Awaitable[None]]
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What the steps of every endpoint stand on.
+
+    `addresses` counts tokens that were not verified yet, apart from `limiter`: their flood fills its own store only.
+    """
+
+    settings: Settings
+    identity: Identity
+    roles: LiveRoles
+    limiter: Limiter
+    addresses: Limiter
+    sendables: Mapping[Operation[..., Any], Sendable]
+
+
+class Preparing(msgspec.Struct, kw_only=True, eq=False):
+    """One endpoint while it is made ready; `refuse` collects every reason why it is not safe to start."""
+
+    endpoint: Endpoint
+    shape: Shape
+    ground: Ground
+    counts: Mapping[Operation[..., Any], int]
+    ceiling: Money | None = None
+    refusals: list[Refusal] = []
+
+    def refuse(self, code: str, rule: str, remedy: str) -> None:
+        """Put down one reason, at the endpoint's own line."""
+        self.refusals.append(
+            Refusal(code=code, subject=self.endpoint.id, where=self.endpoint.where, rule=rule, remedy=remedy)
+        )
+
+
+class Who(NamedTuple):
+    """Who calls, with which program and with which token."""
+
+    caller: Caller
+    connector: Connector
+    credential: Credential
+
+
+def who(call: Call) -> Who:
+    """What step 2 found out. Raises `AssertionError` before it."""
+    if call.caller is None or call.connector is None or call.credential is None:
+        raise AssertionError("this runs after step 2")
+    return Who(call.caller, call.connector, call.credential)
+
+
+def retry_after(seconds: float) -> dict[str, str]:
+    """The header that says when to come again: whole seconds, rounded up, at least one (RFC 9110, 10.2.3)."""
+    return {"Retry-After": str(max(1, math.ceil(seconds)))}

@@ -1,0 +1,280 @@
+"""The plan: what is made ready once, at start, from the declarations and the settings.
+
+It runs the `prepare` of every step, collects every refusal, and knows every route.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import httpx
+import msgspec
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
+
+from narrows import checks
+from narrows.audit.log import RecordLog
+from narrows.call import Allowance, Call, Mode, Performer, Raw, Reply, Way
+from narrows.declare.bff import Bff
+from narrows.declare.endpoint import Endpoint, counts
+from narrows.declare.shape import Shape
+from narrows.declare.types import Money
+from narrows.declare.upstream import Operation
+from narrows.errors import PolicyError, Refusal, StartRefused
+from narrows.identity import Identity
+from narrows.identity.roles_live import LiveRoles
+from narrows.identity.roles_names import is_object
+from narrows.pipeline import prepare, run
+from narrows.pipeline.settle import Settle
+from narrows.pipeline.step import Ground, Preparing, Step
+from narrows.settings import Settings
+from narrows.stores import Rehearsals
+from narrows.stores.memory import MemoryLimiter
+from narrows.stores.opening import open_rehearsals
+from narrows.stores.sealing import Sealer
+from narrows.telemetry import CallSpan, Telemetry
+from narrows.transport import Dial, dial
+from narrows.upstreams.breaker import Breaker
+from narrows.upstreams.exchange import Exchanger
+from narrows.upstreams.rehearse import Rehearser, Sandbox, Synthetic
+from narrows.upstreams.send import Sendables, Sender
+from narrows.upstreams.wire import LiveWire, ReadWire
+
+Counts = dict[Operation[..., Any], int]
+
+
+def _to_stdout(line: bytes) -> None:
+    """Where records go unless they are sent elsewhere: one line of JSON each."""
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes in from outside: the network, the clock, chance, telemetry, and where records go."""
+
+    dial: Dial = dial
+    now: Callable[[], float] = time.time
+    new_id: Callable[[], str] = lambda: secrets.token_urlsafe(16)
+    tracer_provider: TracerProvider | None = None
+    meter_provider: MeterProvider | None = None
+    write_record: Callable[[bytes], object] = _to_stdout
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One endpoint, ready to be called. `ceiling` is the most that one call can cost."""
+
+    endpoint: Endpoint
+    shape: Shape
+    steps: tuple[Step, ...]
+    allowance: Allowance
+    ceiling: Money | None
+
+
+class Plan:
+    """Everything that is ready: entries by route, and what calls them."""
+
+    def __init__(
+        self, bff: Bff, settings: Settings, builtins: Iterable[Endpoint] = (), around: Surroundings | None = None
+    ) -> None:
+        """Make everything ready. Raises `StartRefused` with every reason at once, `SettingsError`, `PolicyError`."""
+        around = around or Surroundings()
+        self.bff = bff
+        self.settings = settings
+        self.now = around.now
+        # A wall clock that is set forward must not refill rates; a clock that is passed in is steady.
+        self.steady = time.monotonic if around.now is time.time else around.now
+        self._key = _key(settings)
+        self.identity = Identity(settings, dial=around.dial, now=around.now)
+        self.entries = self._prepare(tuple(builtins))
+        self.rehearsals: Rehearsals = open_rehearsals(settings, around.now)
+        self.telemetry = Telemetry.build(
+            settings, tracer_provider=around.tracer_provider, meter_provider=around.meter_provider
+        )
+        self._exchanger = Exchanger(
+            settings,
+            token_endpoint=self.identity.token_endpoint,
+            dial=around.dial,
+            now=around.now,
+            key=self._key,
+            on_event=self._count_exchange,
+        )
+        self._transports: list[httpx.AsyncBaseTransport] = []
+        self._performers = self._make_performers(around)
+        self.settle = Settle(
+            log=RecordLog(around.write_record),
+            rehearsals=self.rehearsals,
+            telemetry=self.telemetry,
+            ceilings={entry.endpoint: entry.ceiling for entry in self.entries},
+            key=self._key,
+            now=around.now,
+            new_id=around.new_id,
+            public_url=settings.public_url,
+        )
+
+    async def start(self) -> None:
+        """Look up the issuers. Raises `StartRefused`."""
+        await self.identity.start()
+
+    async def close(self) -> None:
+        """Close what is open, the last opened first."""
+        for transport in self._transports:
+            await transport.aclose()
+        await self._exchanger.close()
+        await self.identity.close()
+        await self.rehearsals.close()
+        await self.telemetry.close()
+
+    async def call(self, entry: Entry, mode: Mode, raw: Raw, *, way: Way, span: CallSpan) -> Reply:
+        """Take one request through the pipeline: the only way to reach a handler."""
+        endpoint = entry.endpoint
+        span.name(endpoint.method, endpoint.path)
+        span.set("narrows.endpoint", endpoint.id)
+        span.set("narrows.bff", endpoint.bff)
+        span.set("narrows.mode", mode)
+        call = Call(
+            endpoint,
+            mode,
+            raw,
+            way=way,
+            span=span,
+            now_s=self.now,
+            # The proof at start reaches no upstream, even if it finds a pipeline without guards.
+            performer=self._performers["sandbox" if way == "self-test" else mode],
+            allowance=entry.allowance,
+        )
+        return await run(call, entry.steps, self.settle, self.settings.limits.call_s)
+
+    def routes(self) -> dict[str, dict[str, Entry]]:
+        """The entries by path template and method."""
+        routes: dict[str, dict[str, Entry]] = {}
+        for entry in self.entries:
+            routes.setdefault(entry.endpoint.path, {})[entry.endpoint.method] = entry
+        return routes
+
+    def _prepare(self, builtins: Sequence[Endpoint]) -> tuple[Entry, ...]:
+        """Run every check and every step's `prepare`; refuse all that is wrong at once."""
+        refusals = list(checks.bff_refusals(self.bff))
+        endpoints = [e for e in self.bff.endpoints if not _add(refusals, checks.form_refusals(e))]
+        refusals += checks.collisions((*builtins, *endpoints))
+        used = {endpoint: _counts(endpoint) for endpoint in (*endpoints, *builtins)}
+        operations = list(dict.fromkeys(operation for allowed in used.values() for operation in allowed))
+        refusals += checks.problem_refusals(endpoints, operations)
+        refusals += checks.settings_refusals(self.settings, {o.upstream.key for o in operations if o.upstream})
+        self.sendables: Sendables = checks.sendables_of(operations, self.settings, refusals)
+        ground = self._ground(endpoints, refusals)
+        if _add(refusals, checks.limit_refusals(self.settings)):
+            raise StartRefused(refusals)
+        entries = [self._entry(endpoint, ground, used[endpoint], builtins, refusals) for endpoint in used]
+        if refusals:
+            raise StartRefused(_causes(refusals))
+        return tuple(entries)
+
+    def _ground(self, endpoints: Iterable[Endpoint], refusals: list[Refusal]) -> Ground:
+        return Ground(
+            settings=self.settings,
+            identity=self.identity,
+            roles=self._roles(endpoints, refusals),
+            limiter=MemoryLimiter(self.steady),
+            addresses=MemoryLimiter(self.steady),
+            sendables=self.sendables,
+        )
+
+    def _entry(
+        self, endpoint: Endpoint, ground: Ground, used: Counts, builtins: Sequence[Endpoint], refusals: list[Refusal]
+    ) -> Entry:
+        """Make one endpoint ready; without a sound shape, its steps can only tell what is missing altogether."""
+        shape = checks.shape_of(endpoint, builtins, refusals)
+        preparing = Preparing(endpoint=endpoint, shape=shape or Shape({}, None), ground=ground, counts=used)
+        steps = prepare(preparing)
+        refusals += (refusal for refusal in preparing.refusals if shape or refusal.code.endswith("-missing"))
+        return Entry(
+            endpoint=endpoint,
+            shape=preparing.shape,
+            steps=steps,
+            allowance=Allowance(used, _asks(used), _asks({o: n for o, n in used.items() if o.kind == "read"})),
+            ceiling=preparing.ceiling,
+        )
+
+    def _roles(self, endpoints: Iterable[Endpoint], refusals: list[Refusal]) -> LiveRoles:
+        settings = self.settings
+        # What cannot be named in a policy is refused at its own line.
+        declared = [(role, e.id) for e in endpoints if is_object(e.id) for role in sorted(e.roles or ())]
+        try:
+            return LiveRoles(
+                declared,
+                [settings.path(name) for name in settings.policies],
+                settings.path(settings.model) if settings.model else None,
+                settings.policy_check_s,
+            )
+        except PolicyError as error:
+            refusals += checks.policy_refusals(error)
+            return LiveRoles(declared)
+
+    def _make_performers(self, around: Surroundings) -> Mapping[Mode, Performer]:
+        """One performer a mode; a rehearsal's has no way to send a write."""
+        wires = {}
+        for key in dict.fromkeys(sendable.upstream for sendable in self.sendables.values()):
+            upstream = self.settings.upstreams[key]
+            ca = str(self.settings.path(upstream.ca)) if upstream.ca else None
+            transport = self.telemetry.client_transport(around.dial(ca))
+            self._transports.append(transport)
+            breaker = Breaker(failures=upstream.breaker_failures, open_s=upstream.breaker_open_s, now=around.now)
+            wires[key] = LiveWire(transport, upstream, breaker)
+        sealer = Sealer(self._key, purpose="rehearse")
+        synthetic = Synthetic(sealer.digest, around.now)
+
+        def sender(ways: Mapping[str, Any]) -> Sender:
+            return Sender(self.sendables, ways, self._exchanger, around.now)
+
+        reading = sender({key: ReadWire(wire) for key, wire in wires.items()})
+        return {
+            "live": sender(wires),
+            "rehearse": Rehearser(reading, self.sendables, synthetic, sealer.digest),
+            "sandbox": Sandbox(self.sendables, synthetic, sealer.digest),
+        }
+
+    def _count_exchange(self, event: str) -> None:
+        names = {"hit": "cached", "exchange": "made", "joined": "joined", "refused": "refused"}
+        self.telemetry.exchange(names.get(event, "failed"))  # type: ignore[arg-type]  # the values are the literals
+
+
+def _add(refusals: list[Refusal], found: Iterable[Refusal]) -> bool:
+    """Add what was found, and tell whether that was anything."""
+    before = len(refusals)
+    refusals += found
+    return len(refusals) > before
+
+
+def _causes(refusals: Sequence[Refusal]) -> list[Refusal]:
+    """The refusals without those that only follow from another: a policy that does not load grants nothing."""
+    follow = "role-ungrantable" if any(r.code == "policy-unloadable" for r in refusals) else None
+    return [refusal for refusal in refusals if refusal.code != follow]
+
+
+def _counts(endpoint: Endpoint) -> Counts:
+    """How often each operation may run in one call, the reads of the guards included."""
+    allowed = counts(endpoint.uses or ())
+    guards = [*endpoint.given.values(), *(operation for operation, _ in endpoint.inside.values())]
+    for operation in (*guards, *((endpoint.roles_from,) if endpoint.roles_from else ())):
+        allowed[operation] = allowed.get(operation, 0) + 1
+    return allowed
+
+
+def _asks(operations: Iterable[Operation[..., Any]]) -> dict[str, frozenset[str]]:
+    """The scopes asked for at each upstream: those of its operations, and no other."""
+    asked: dict[str, set[str]] = {}
+    for operation in operations:
+        if operation.upstream is not None:
+            asked.setdefault(operation.upstream.key, set()).update({operation.asks} if operation.asks else ())
+    return {key: frozenset(scopes) for key, scopes in asked.items()}
+
+
+def _key(settings: Settings) -> bytes:
+    """The key that others are derived from: that of the settings, or one that ends with the process."""
+    secret = settings.stores.key
+    return hashlib.sha256(secret.reveal().encode()).digest() if secret else secrets.token_bytes(32)

@@ -1,0 +1,1 @@
+"""From the plan to what clients read: OpenAPI now, SDKs and connector files later."""

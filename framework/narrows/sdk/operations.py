@@ -1,0 +1,111 @@
+"""One endpoint in the OpenAPI document: what it takes, what it answers, and what it may touch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from narrows.call import Page
+from narrows.declare.endpoint import Endpoint
+from narrows.declare.rate import Rate
+from narrows.declare.shape import Parameter
+from narrows.plan import Entry
+from narrows.sdk.problems import Problems
+from narrows.sdk.schemas import ANSWER, Schema, Schemas
+
+_JSON = "application/json"
+
+# What is served as bytes made at start has no type; all else that is served so is an asset of the page.
+_DOCUMENTS: dict[str, Schema] = {
+    "/.well-known/oauth-protected-resource": {
+        "type": "object",
+        "description": "The parameters of RFC 9728, 2.",
+        "required": ["resource"],
+    },
+    "/openapi.json": {
+        "type": "object",
+        "description": "An OpenAPI 3.1 document.",
+        "required": ["openapi", "info", "paths"],
+    },
+}
+
+
+def is_described(entry: Entry) -> bool:
+    """Whether an endpoint belongs to the contract; the assets of a page do not."""
+    return entry.shape.answer is not Page or entry.endpoint.path in _DOCUMENTS
+
+
+def operation(entry: Entry, schemas: Schemas, problems: Problems, schemes: Iterable[str]) -> dict[str, Any]:
+    """The Operation Object of an endpoint; `schemes` are the keys of the security schemes."""
+    endpoint, shape = entry.endpoint, entry.shape
+    described: dict[str, Any] = {
+        "operationId": endpoint.id,
+        "summary": endpoint.summary,
+        "description": endpoint.description,
+        "tags": [endpoint.bff],
+        "security": [] if endpoint.public is not None else [{scheme: _scopes(endpoint)} for scheme in schemes],
+        "parameters": [_parameter(endpoint, p, schemas) for p in (*shape.of("path"), *shape.of("query"))],
+    }
+    if shape.body is not None:
+        described["requestBody"] = {"required": True, "content": _content(schemas.of(endpoint, shape.body.name))}
+    described["responses"] = _success(entry, schemas) | problems.responses(entry)
+    described["x-narrows"] = _facts(entry)
+    return described
+
+
+def _scopes(endpoint: Endpoint) -> list[str]:
+    return [endpoint.scope] if endpoint.scope is not None else []
+
+
+def _parameter(endpoint: Endpoint, parameter: Parameter, schemas: Schemas) -> dict[str, Any]:
+    """A Parameter Object; a list comes as its name repeated."""
+    schema = schemas.of(endpoint, parameter.name)
+    needed = parameter.required or parameter.source == "path"
+    described: dict[str, Any] = {"name": parameter.name, "in": parameter.source, "required": needed}
+    if "description" in schema:
+        described["description"] = schema["description"]
+    if parameter.many and parameter.source == "query":
+        described |= {"style": "form", "explode": True}
+    if not needed and parameter.default is not None:
+        schema = schema | {"default": msgspec.to_builtins(parameter.default)}
+    return described | {"schema": schema}
+
+
+def _success(entry: Entry, schemas: Schemas) -> dict[str, Any]:
+    """The response of an endpoint that is no problem."""
+    endpoint, answer = entry.endpoint, entry.shape.answer
+    described: dict[str, Any] = {"description": "What was asked for."}
+    if not endpoint.builtin:
+        described["headers"] = {"Link": {"$ref": "#/components/headers/Link"}}
+    if answer is None:
+        return {"204": described | {"description": "Done; there is nothing to read."}}
+    schema = _DOCUMENTS[endpoint.path] if answer is Page else schemas.of(endpoint, ANSWER)
+    return {str(endpoint.status): described | {"content": _content(schema)}}
+
+
+def _content(schema: Schema) -> dict[str, Any]:
+    return {_JSON: {"schema": schema}}
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    """What a reviewer asks of an endpoint: who may call it, what it may touch, and what that costs at most."""
+    endpoint, used = entry.endpoint, entry.allowance.counts
+    return {
+        "kind": endpoint.kind,
+        "roles": sorted(endpoint.roles or ()),
+        "within": None if endpoint.builtin else endpoint.within or f"bff:{endpoint.bff}",
+        "scope": endpoint.scope,
+        "for_services": endpoint.for_services,
+        "unbound": dict(endpoint.unbound),
+        "uses": [
+            {"operation": o.id, "kind": o.kind, "times": times, "asks": o.asks, "price": o.price}
+            for o, times in used.items()
+        ],
+        "effects": [o.id for o in used if o.kind == "write"],
+        "rate": [str(Rate.parse(rate)) for rate in endpoint.rates or ()],
+        "price": None if entry.ceiling is None else str(entry.ceiling),
+        "public": endpoint.public,
+        "owned": endpoint.owned,
+    }

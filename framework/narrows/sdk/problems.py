@@ -1,0 +1,153 @@
+"""The problems that an endpoint can answer with, and how the contract shows them (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, groupby
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from narrows import errors
+from narrows.declare.endpoint import counts
+from narrows.plan import Entry
+from narrows.sdk.keys import keys
+from narrows.sdk.schemas import Schema
+from narrows.upstreams.send import Sendables
+
+Kind = type[errors.Problem]
+Group = tuple[Kind, ...]
+
+_EVERYWHERE: tuple[Kind, ...] = (
+    errors.MalformedRequest,
+    errors.InvalidInput,
+    errors.RequestTimeout,
+    errors.ContentTooLarge,
+    errors.UnsupportedMediaType,
+    errors.WrongHost,
+    errors.InternalError,
+    errors.Unavailable,
+)
+_WITH_CREDENTIALS: tuple[Kind, ...] = (
+    errors.AmbiguousCredentials,
+    errors.CredentialsMissing,
+    errors.InvalidToken,
+    errors.ConnectorRefused,
+    errors.QuotaExceeded,
+    errors.UpstreamTimeout,
+)
+_HEADERS: Mapping[Kind, str] = {
+    errors.AmbiguousCredentials: "WWW-Authenticate",
+    errors.CredentialsMissing: "WWW-Authenticate",
+    errors.InvalidToken: "WWW-Authenticate",
+    errors.InteractionRequired: "WWW-Authenticate",
+    errors.ScopeMissing: "WWW-Authenticate",
+    errors.QuotaExceeded: "Retry-After",
+    errors.Unavailable: "Retry-After",
+}
+
+
+class Problem(msgspec.Struct, kw_only=True):
+    """What went wrong and what to do about it (RFC 9457). Other members may stand beside these."""
+
+    type: Annotated[str, Meta(description="Names the kind of problem; it never changes.")]
+    title: Annotated[str, Meta(description="The kind of problem in words.")]
+    status: Annotated[int, Meta(ge=400, le=599, description="The HTTP status of the answer.")]
+    detail: Annotated[str, Meta(description="What is wrong with this request.")] | UnsetType = UNSET
+    remedy: Annotated[str, Meta(description="What to do about it.")]
+    errors: Annotated[list[errors.FieldError], Meta(description="Every field that does not hold.")] | UnsetType = UNSET
+    trace_id: Annotated[str, Meta(description="Leads the owner to this call.")] | UnsetType = UNSET
+    effects: Annotated[list[str], Meta(description="The writes that did happen before the problem.")] | UnsetType = (
+        UNSET
+    )
+    violated_policies: (
+        Annotated[list[str], Meta(description="The rates of the endpoint, one of which is used up.")] | UnsetType
+    ) = msgspec.field(name="violated-policies", default=UNSET)
+    scope: Annotated[str, Meta(description="The scope that the token lacks.")] | UnsetType = UNSET
+
+
+class Problems:
+    """The problems of every endpoint: each stands once in `examples`, and each group of one status in `components`."""
+
+    def __init__(self, entries: Iterable[Entry], sendables: Sendables, schema: Schema) -> None:
+        """`schema` is that of `Problem`."""
+        self._by_endpoint = {entry.endpoint: _grouped(problems_of(entry, sendables)) for entry in entries}
+        groups = sorted(set(chain(*self._by_endpoint.values())), key=lambda group: list(map(_order, group)))
+        self._keys = dict(zip(groups, keys(f"Problem{group[0].status}" for group in groups), strict=True))
+        known = sorted(set(chain(*groups)), key=_order)
+        named = dict(zip(known, keys(problem.slug for problem in known), strict=True))
+        self.components = {key: _response(group, named, schema) for group, key in self._keys.items()}
+        self.examples = {key: _example(problem) for problem, key in named.items()}
+
+    def responses(self, entry: Entry) -> dict[str, Any]:
+        """The responses of an endpoint that are problems, by status."""
+        groups = self._by_endpoint[entry.endpoint]
+        return {str(group[0].status): _ref("responses", self._keys[group]) for group in groups}
+
+
+def _grouped(problems: list[Kind]) -> list[Group]:
+    """Problems in the order of their status, those of one status together."""
+    return [tuple(group) for _, group in groupby(problems, key=lambda problem: problem.status)]
+
+
+def _response(group: Group, named: Mapping[Kind, str], schema: Schema) -> dict[str, Any]:
+    """A Response Object for the problems of one status; which one it is, `type` says."""
+    kinds = list(dict.fromkeys(problem.type for problem in group))
+    narrowed = {"allOf": [schema], "properties": {"type": {"enum": kinds}, "status": {"const": group[0].status}}}
+    examples = {named[problem]: _ref("examples", named[problem]) for problem in group}
+    return {
+        "description": "\n".join(f"- **{problem.title}**: {problem.remedy}" for problem in group),
+        "headers": {_HEADERS[problem]: _ref("headers", _HEADERS[problem]) for problem in group if problem in _HEADERS},
+        "content": {errors.PROBLEM_MEDIA_TYPE: {"schema": narrowed, "examples": examples}},
+    }
+
+
+def problems_of(entry: Entry, sendables: Sendables) -> list[Kind]:
+    """Every problem that a call of an endpoint can end in, by status; 405 belongs to a path, not to an endpoint."""
+    return sorted({*_of_narrows(entry, sendables), *_declared(entry)}, key=_order)
+
+
+def _of_narrows(entry: Entry, sendables: Sendables) -> Iterator[Kind]:
+    """The problems of the pipeline, as far as its steps can come to them for this endpoint."""
+    endpoint, used = entry.endpoint, entry.allowance.counts
+    yield from _EVERYWHERE
+    if endpoint.public is None:
+        yield from _WITH_CREDENTIALS
+    if entry.shape.of("path"):
+        yield errors.NotFound
+    if endpoint.scope is not None:
+        yield errors.ScopeMissing
+    if not endpoint.builtin:
+        yield errors.Forbidden
+        if not endpoint.for_services:
+            yield errors.PersonRequired
+    if used:
+        yield errors.UpstreamFailed
+    if any(sendables[operation].settings.identity == "caller" for operation in used):
+        yield errors.InteractionRequired
+
+
+def _declared(entry: Entry) -> Iterator[Kind]:
+    """The problems that the team declares."""
+    yield from entry.endpoint.problems
+    for operation in counts(entry.endpoint.uses or ()):
+        yield from operation.problems.values()
+    for operation in entry.allowance.counts:
+        # A guard's read that fails otherwise is answered as `Forbidden`, so that nobody learns what exists.
+        yield from (p for p in operation.problems.values() if p.status >= 500 or p.status in (401, 429))
+
+
+def _order(problem: Kind) -> tuple[Any, ...]:
+    """An order that is the same in every process, whatever sets do."""
+    return problem.status, problem.type, problem.title, problem.remedy, problem.__module__, problem.__qualname__
+
+
+def _example(problem: Kind) -> dict[str, Any]:
+    """The members that never change."""
+    value = {"type": problem.type, "title": problem.title, "status": problem.status, "remedy": problem.remedy}
+    return {"summary": problem.title, "value": value}
+
+
+def _ref(kind: str, key: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{kind}/{key}"}

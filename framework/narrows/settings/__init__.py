@@ -1,0 +1,49 @@
+"""Settings: `narrows.toml` and `NARROWS_…` variables, one strict type, a section per environment.
+
+Unknown keys are refused; secrets come from a file or a variable and are masked wherever they are printed.
+"""
+
+from narrows.settings.parts import (
+    Algorithm,
+    ClientSettings,
+    ConnectorKind,
+    ConnectorSettings,
+    ConnectorState,
+    Environment,
+    IssuerSettings,
+    LimitSettings,
+    Part,
+    RoleClaim,
+    Secret,
+    ServingSettings,
+    Settings,
+    StoreSettings,
+    TelemetrySettings,
+    UpstreamSettings,
+    is_loopback,
+)
+from narrows.settings.reading import load_settings, merge, read_settings
+
+_Part = Part
+
+__all__ = [
+    "Algorithm",
+    "ClientSettings",
+    "ConnectorKind",
+    "ConnectorSettings",
+    "ConnectorState",
+    "Environment",
+    "IssuerSettings",
+    "LimitSettings",
+    "RoleClaim",
+    "Secret",
+    "ServingSettings",
+    "Settings",
+    "StoreSettings",
+    "TelemetrySettings",
+    "UpstreamSettings",
+    "is_loopback",
+    "load_settings",
+    "merge",
+    "read_settings",
+]

@@ -1,0 +1,94 @@
+"""What does not hold in the settings: every fault at once, each with its key and its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from narrows.settings.parts import (
+    ConnectorSettings,
+    IssuerSettings,
+    LimitSettings,
+    ServingSettings,
+    Settings,
+    StoreSettings,
+    TelemetrySettings,
+    UpstreamSettings,
+)
+
+# The tables of the settings, of which one stands for itself or each has a name.
+_SINGLE = {
+    "limits": LimitSettings,
+    "stores": StoreSettings,
+    "telemetry": TelemetrySettings,
+    "serving": ServingSettings,
+}
+_NAMED = {"issuers": IssuerSettings, "upstreams": UpstreamSettings, "connectors": ConnectorSettings}
+
+
+def explained(document: Mapping[str, Any], error: Exception, secret: Any, where: str) -> str:
+    """What does not hold, a line for each table; msgspec tells the first alone, and not which issuer it means."""
+    found = []
+    for prefix, value, kind in _tables(document):
+        try:
+            msgspec.convert(value, kind, strict=False, dec_hook=secret)
+        except msgspec.ValidationError as fault:
+            found.append(_located(str(fault), prefix))
+    remedy = "Remedy: see docs/reference/settings.md for the keys."
+    return "\n".join(f"{where}: {fault}. {remedy}" for fault in found or [_located(str(error), "")])
+
+
+def _tables(document: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Every table of the settings: its name, its value and its type."""
+    for name, kind in _SINGLE.items():
+        if name in document:
+            yield name, document[name], kind
+    for name, kind in _NAMED.items():
+        listed = document.get(name)
+        for key, value in listed.items() if isinstance(listed, Mapping) else ():
+            yield f"{name}.{key}", value, kind
+
+
+def _located(fault: str, prefix: str) -> str:
+    """`Expected … - at `$.limits.call_s`` → `limits.call_s: Expected …`."""
+    said, _, place = fault.partition(" - at `$")
+    key = (prefix + place.rstrip("`")).strip(".")
+    return f"{key}: {said}" if key else said
+
+
+def wrong_names(settings: Settings) -> Iterator[str]:
+    """Names that point to nothing, and programs that could not be told apart."""
+    pointing = {f"connectors.{name}.issuer": c.issuer for name, c in settings.connectors.items()}
+    pointing |= {f"upstreams.{name}.issuer": u.issuer for name, u in settings.upstreams.items() if u.issuer}
+    for key, issuer in pointing.items():
+        if issuer not in settings.issuers:
+            remedy = f"add [issuers.{issuer}] or correct the name"
+            yield f"{key} names {issuer!r}, which is not in [issuers]. Remedy: {remedy}."
+    seen: dict[tuple[str, str], str] = {}
+    for name, c in settings.connectors.items():
+        first = seen.setdefault((c.issuer, c.client_id), name)
+        if first != name:
+            rule = f"connectors.{name} shares (issuer, client_id) with connectors.{first}"
+            yield f"{rule}. Remedy: give each its own client."
+
+
+def wrong_urls(settings: Settings) -> Iterator[str]:
+    """URLs that are none, or that carry what is lost or logged. A URL is not repeated: it may hold a password."""
+    urls = {"public_url": settings.public_url}
+    urls |= {f"issuers.{name}.url": issuer.url for name, issuer in settings.issuers.items()}
+    urls |= {f"upstreams.{name}.url": upstream.url for name, upstream in settings.upstreams.items()}
+    for key, url in urls.items():
+        if not _is_url(url):
+            yield f"{key} is no plain URL. Remedy: write it as https://host/path, without user, query and fragment."
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return whole and "@" not in parts.netloc and not set("?# \\").intersection(url)

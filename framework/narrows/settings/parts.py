@@ -1,0 +1,216 @@
+"""The type of the settings: strict, bounded, and with secrets that do not print."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+Environment = Literal["development", "staging", "production"]
+ConnectorKind = Literal["low-code", "copilot", "partner", "service"]
+ConnectorState = Literal["draft", "trial", "live", "suspended", "revoked", "expired"]
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
+
+Text = Annotated[str, Meta(min_length=1)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Pause = Annotated[float, Meta(ge=0, le=86_400)]
+Amount = Annotated[int, Meta(ge=1, le=2**31)]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+
+
+class Secret:
+    """A secret value: it prints as `Secret(***)` and is read only by `reveal()`."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the settings."""
+
+
+class ClientSettings(Part, frozen=True, kw_only=True):
+    """The BFF's own client at an issuer: how it signs in for token exchange and client credentials.
+
+    Give `secret` (client_secret_basic, RFC 6749 2.3.1) or `private_key` in PEM (private_key_jwt, RFC 7523).
+    """
+
+    id: Text
+    secret: Secret | None = None
+    private_key: Secret | None = None
+    private_key_algorithm: Algorithm = "RS256"
+    private_key_id: str | None = None
+
+
+class RoleClaim(Part, frozen=True, kw_only=True):
+    """One claim of a token that grants a role: each value of `claim` gives `role` in `domain`.
+
+    `domain` is a template over the claim's value: `team:{value}` or, for a role in the whole BFF, `bff:where2eat`.
+    With `value` set, only that value of the claim grants.
+    """
+
+    claim: Text
+    role: Text
+    domain: Text
+    value: str | int | bool | None = None
+
+
+class IssuerSettings(Part, frozen=True, kw_only=True):
+    """An authorization server whose tokens are accepted.
+
+    `audience` is this BFF's resource identifier; `algorithms` the only ones accepted from it; `typ` the accepted header
+    types (RFC 9068; add `JWT` for issuers, such as Entra, that do not set `at+jwt`); `extra_scopes` harmless scopes
+    that it may give although an exchange did not ask for them (Keycloak adds `profile`). Times are seconds.
+    """
+
+    url: Text
+    audience: Text
+    algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = ("RS256", "ES256")
+    typ: Annotated[tuple[Text, ...], Meta(min_length=1)] = ("at+jwt", "application/at+jwt")
+    roles: tuple[RoleClaim, ...] = ()
+    exchange: Literal["rfc8693", "entra"] = "rfc8693"
+    extra_scopes: tuple[str, ...] = ()
+    metadata_url: str | None = None
+    client: ClientSettings | None = None
+    ca: str | None = None
+    deadline_s: Seconds = 3.0
+    keys_max_age_s: Seconds = 600.0
+    keys_stale_s: Pause = 3600.0
+    keys_cooldown_s: Pause = 30.0
+    act_depth: Annotated[int, Meta(ge=0, le=32)] = 4
+
+
+class UpstreamSettings(Part, frozen=True, kw_only=True):
+    """Where an upstream is, and as whom it is called. Times are seconds, sizes bytes.
+
+    `identity`: `caller` exchanges the caller's token for `audience`; `service` uses client credentials of `issuer`;
+    `none` sends no token (for public data).
+    """
+
+    url: Text
+    audience: Text | None = None
+    identity: Literal["caller", "service", "none"] = "caller"
+    issuer: str | None = None
+    deadline_s: Seconds = 5.0
+    answer_bytes: Amount = 4 * 1024 * 1024
+    ca: str | None = None
+    breaker_failures: Amount = 5
+    breaker_open_s: Seconds = 10.0
+
+
+class ConnectorSettings(Part, frozen=True, kw_only=True):
+    """A program that may call, known by (issuer, client_id)."""
+
+    issuer: Text
+    client_id: Text
+    tenant: Text
+    kind: ConnectorKind
+    state: ConnectorState = "draft"
+    version: Text = "1"
+
+
+class LimitSettings(Part, frozen=True, kw_only=True):
+    """Limits that hold for every endpoint."""
+
+    attempts: str = "600/minute"
+    unverified: str = "120/minute"
+    body_bytes: Amount = 64 * 1024
+    target_bytes: Amount = 8 * 1024
+    json_depth: Annotated[int, Meta(ge=1, le=256)] = 32
+    call_s: Seconds = 15.0
+    tokens: Amount = 10_000
+
+
+class StoreSettings(Part, frozen=True, kw_only=True):
+    """Where state that outlives a call is kept; `key` (32 bytes in base64) encrypts what is at rest."""
+
+    rehearsals: str = "memory:"
+    rehearsal_s: float = 3600.0
+    key: Secret | None = None
+
+
+class TelemetrySettings(Part, frozen=True, kw_only=True):
+    """Where traces and metrics go. Without `otlp_endpoint` nothing is exported.
+
+    `sample_ratio` (0 to 1) is the part of all traces that is kept; the flag that a client sends does not count.
+    """
+
+    otlp_endpoint: str | None = None
+    service_name: str | None = None
+    sample_ratio: Annotated[float, Meta(ge=0.0, le=1.0)] = 1.0
+
+
+class ServingSettings(Part, frozen=True, kw_only=True):
+    """How the server listens. Times are seconds."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    behind_tls_proxy: bool = False
+    trusted_proxies: tuple[str, ...] = ()
+    headers_s: Seconds = 5.0
+    body_s: Seconds = 10.0
+    idle_s: Seconds = 15.0
+    write_s: Seconds = 15.0
+    per_peer: Amount = 64
+    connections: Amount = 1024
+
+
+class Settings(Part, frozen=True, kw_only=True):
+    """The whole of the settings. See docs/reference/settings.md for every key."""
+
+    public_url: Text
+    environment: Environment = "production"
+    hosts: tuple[str, ...] = ()
+    issuers: dict[str, IssuerSettings] = {}
+    upstreams: dict[str, UpstreamSettings] = {}
+    connectors: dict[str, ConnectorSettings] = {}
+    policies: tuple[str, ...] = ()
+    model: str | None = None
+    policy_check_s: Pause = 1.0
+    limits: LimitSettings = LimitSettings()
+    stores: StoreSettings = StoreSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    serving: ServingSettings = ServingSettings()
+    page_client_id: str | None = None
+    base: str = "."
+
+    def accepted_hosts(self) -> frozenset[str]:
+        """The values of `Host` that are answered, in lower case."""
+        named = self.hosts or (urlsplit(self.public_url).netloc,)
+        return frozenset(host.lower() for host in named)
+
+    def path(self, name: str) -> Path:
+        """Resolve a path of the settings against the folder of the settings file."""
+        return Path(self.base) / name
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether an HTTP URL names this machine only (by name, not by look-up)."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        own = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        own = False
+    return own and parts.scheme in ("http", "https")

@@ -1,0 +1,289 @@
+"""The way in by HTTP: Litestar routes; this file turns requests into calls and replies into bytes, and guards nothing.
+
+One outer layer sees every request, also those that lead nowhere (404, 405): it judges the request line before routing,
+splits off the base path that sets the mode, and settles what never became a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes
+
+import msgspec
+from litestar import Litestar, Request, Response
+from litestar.exceptions import HTTPException
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import Receive, Scope, Send
+
+from narrows.call import Mode, Raw, Reply
+from narrows.declare.bff import Bff
+from narrows.errors import (
+    ContentTooLarge,
+    InternalError,
+    MalformedRequest,
+    MethodNotAllowed,
+    NarrowsError,
+    NotFound,
+    Problem,
+)
+from narrows.pipeline.receive import check_head, enter, has_controls
+from narrows.pipeline.replies import is_header
+from narrows.plan import Entry, Plan, Surroundings
+from narrows.sdk.openapi import document
+from narrows.settings import Settings, load_settings
+from narrows.surfaces.builtins import builtins
+from narrows.surfaces.selftest import prove
+from narrows.telemetry import CallSpan
+
+_STATE = "narrows"
+_BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+class Arrival(msgspec.Struct):
+    """A request between the outer layer and its route."""
+
+    method: str
+    mode: Mode
+    span: CallSpan
+    peer: str
+
+
+class Application:
+    """The ASGI application of one BFF."""
+
+    def __init__(self, bff: Bff, settings: Settings, around: Surroundings | None = None) -> None:
+        """Make the plan and the routes. Raises `StartRefused`, `SettingsError` and `PolicyError`."""
+        own = builtins(bff, settings, lambda: self.document, lambda: self.plan.rehearsals)
+        self.plan = Plan(bff, settings, own, around)
+        self.document = document(self.plan)
+        self._hosts = settings.accepted_hosts()
+        self._cap = settings.limits.target_bytes
+        self._refusal = ""
+        self._litestar = Litestar(
+            route_handlers=[_route(self.plan, path, methods) for path, methods in self.plan.routes().items()],
+            openapi_config=None,
+            logging_config=None,
+            lifespan=[self._lifespan],
+            exception_handlers={HTTPException: self._unrouted, Exception: self._broken},
+            # Both would else be read from the environment, and the one shows stacks while the other stops to ask.
+            debug=False,
+            pdb_on_exception=False,
+        )
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Serve one request, or the lifespan. Raises `ValueError` for a scope that is neither, nor a WebSocket."""
+        match scope["type"]:
+            case "http":
+                await self._serve(scope, receive, send)
+            case "lifespan":
+                await self._live(scope, receive, send)
+            case "websocket":
+                self._uncalled(self._arrive(scope, "GET"), NotFound())
+                # Before it is accepted, a closed WebSocket is a 403 to its client.
+                await send({"type": "websocket.close", "code": 1008, "reason": ""})
+            case other:
+                raise ValueError(f"this application does not serve {other!r}")
+
+    def _arrive(self, scope: Any, method: str) -> Arrival:
+        span = self.plan.telemetry.start_call(method, scope["headers"])
+        return Arrival(method, "live", span, scope["client"][0] if scope.get("client") else "")
+
+    async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
+        arrival = self._arrive(scope, scope["method"])
+        # A server that does not keep the path as it came has decoded it: what is decoded once is not decoded again.
+        raw_path = scope.get("raw_path") or quote(scope["path"], safe="/").encode()
+        try:
+            check_head(scope["headers"], self._hosts)
+            arrival.mode, path = enter(raw_path, scope["query_string"], self._cap)
+        except Problem as problem:
+            await send_reply(send, self._uncalled(arrival, problem))
+            return
+        inner: Any = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
+        inner["state"] = {**scope.get("state", {}), _STATE: arrival}
+        # Methods are judged by `_route`, which answers all of them. Litestar 2.25 also looks an ASGI handler's path
+        # parameters up by method, where it never put them; without a method it looks in the right place.
+        del inner["method"]
+        await self._litestar(inner, receive, send)
+
+    def _uncalled(self, arrival: Arrival, problem: Problem, fault: Exception | None = None) -> Reply:
+        """Settle what never became a call."""
+        return _settle(self.plan, arrival, problem, fault)
+
+    def _unrouted(self, request: Request[Any, Any, Any], _: HTTPException) -> Response[bytes]:
+        """A path that no route answers."""
+        return _response(self._uncalled(request.scope["state"][_STATE], NotFound()))
+
+    def _broken(self, request: Request[Any, Any, Any], fault: Exception) -> Response[bytes]:
+        """A fault outside the pipeline; the client reads nothing of it."""
+        return _response(self._uncalled(request.scope["state"][_STATE], InternalError(), fault))
+
+    async def _live(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Serve the lifespan; a start that is refused tells its reasons, and not where in the code they were found."""
+
+        async def readable(message: Any) -> None:
+            if message["type"] == "lifespan.startup.failed" and self._refusal:
+                message = {**message, "message": self._refusal}
+            await send(message)
+
+        await self._litestar(scope, receive, readable)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
+        """Look up the issuers, and prove that no route can be reached without credentials."""
+        try:
+            await self.plan.start()
+            await prove(self.plan)
+            yield
+        except NarrowsError as refused:
+            self._refusal = str(refused)
+            raise
+        finally:
+            await self.plan.close()
+
+
+def _response(reply: Reply) -> Response[bytes]:
+    """A reply as Litestar sends it."""
+    headers = dict(reply.headers)
+    media = headers.pop("content-type")
+    return Response(reply.body, status_code=reply.status, headers=headers, media_type=media)
+
+
+def app(bff: Bff, settings: Settings | None = None, around: Surroundings | None = None) -> Application:
+    """Make the ASGI application of a BFF; without settings, those of `narrows.toml` beside it and the environment.
+
+    Raises `StartRefused` with every reason at once, `SettingsError` and `PolicyError`.
+    """
+    return Application(bff, settings or load_settings(bff.folder / "narrows.toml"), around)
+
+
+def _route(plan: Plan, path: str, methods: Mapping[str, Entry]) -> ASGIRouteHandler:
+    """One path with all its methods; a method that is not declared is answered 405 here (RFC 9110, 15.5.6)."""
+    allow = ", ".join(sorted(methods))
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        arrival: Arrival = scope["state"][_STATE]
+        entry = methods.get(arrival.method)
+        if entry is None:
+            problem = MethodNotAllowed(headers={"Allow": allow})
+            arrival.span.name(arrival.method, path)
+            await send_reply(send, _settle(plan, arrival, problem))
+        elif (reply := await _call(plan, entry, arrival, scope, receive)) is not None:
+            await send_reply(send, reply)
+
+    return ASGIRouteHandler(_template(path), copy_scope=False)(serve)
+
+
+def _settle(plan: Plan, arrival: Arrival, problem: Problem, fault: Exception | None = None) -> Reply:
+    """End what never became a call."""
+    return plan.settle.uncalled(arrival.span, arrival.method, arrival.peer, problem, arrival.mode, fault)
+
+
+def _template(path: str) -> str:
+    """The path as Litestar writes it: `{team_id}` → `{team_id:str}`; decoding is the pipeline's."""
+    return path.replace("}", ":str}")
+
+
+async def _call(plan: Plan, entry: Entry, arrival: Arrival, scope: Any, receive: Receive) -> Reply | None:
+    """Build the call and take it through the pipeline; a client that goes away cancels a read, never a write."""
+    try:
+        query = parse_query(scope["query_string"])
+    except Problem as problem:
+        return _settle(plan, arrival, problem)
+    raw = Raw(
+        path=scope["path_params"],
+        query=query,
+        headers=_headers(scope["headers"]),
+        peer=arrival.peer,
+        read_body=_reader(receive),
+    )
+    calling = plan.call(entry, arrival.mode, raw, way="rest", span=arrival.span)
+    if entry.endpoint.kind == "write" or entry.endpoint.builtin:
+        return await calling
+    return await _unless_gone(asyncio.ensure_future(calling), receive)
+
+
+async def _unless_gone(calling: asyncio.Future[Reply], receive: Receive) -> Reply | None:
+    """Wait for a reply; when the client goes away first, nobody needs it, and it is None."""
+    gone = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait((calling, gone), return_when=asyncio.FIRST_COMPLETED)
+        if calling.done():
+            return calling.result()
+        calling.cancel()
+        await asyncio.wait((calling,))
+        return None
+    finally:
+        gone.cancel()
+        calling.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Return when the client has gone; the body of a read is empty, and passed over."""
+    message: Any = await receive()
+    while message["type"] == "http.request" and message.get("more_body", False):
+        message = await receive()
+    if message["type"] == "http.request":
+        message = await receive()
+    if message["type"] != "http.disconnect":
+        await asyncio.Event().wait()  # the server tells of requests that there are not: the client may still be there
+
+
+def parse_query(raw: bytes) -> list[tuple[str, str]]:
+    """Read a query (WHATWG URL, 5.1) strictly. Raises `MalformedRequest`.
+
+    A broken escape, a control character and text that is not UTF-8 are refused, not replaced.
+    """
+    parts = (part.partition(b"=") for part in raw.split(b"&") if part)
+    return [(_text(name), _text(value)) for name, _, value in parts]
+
+
+def _text(raw: bytes) -> str:
+    if _BROKEN.search(raw):
+        raise MalformedRequest("The query holds a broken percent escape.")
+    try:
+        text = unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
+    except UnicodeDecodeError:
+        raise MalformedRequest("The query is not UTF-8.") from None
+    if has_controls(text):
+        raise MalformedRequest("The query holds a control character.")
+    return text
+
+
+def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, list[str]]:
+    """The headers by lower-case name; a name with an underscore is another name, and nobody asks for it."""
+    found: dict[str, list[str]] = {}
+    for name, value in raw:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return found
+
+
+def _reader(receive: Receive) -> Callable[[int], Any]:
+    """Read the body piece by piece, and stop at the cap."""
+
+    async def read(cap: int) -> bytes:
+        body = bytearray()
+        more = True
+        while more:
+            message: Any = await receive()
+            if message["type"] == "http.disconnect":
+                raise MalformedRequest("The body ended early.")
+            body += message.get("body", b"")
+            if len(body) > cap:
+                raise ContentTooLarge(f"The body is larger than {cap} bytes.")
+            more = message.get("more_body", False)
+        return bytes(body)
+
+    return read
+
+
+async def send_reply(send: Send, reply: Reply) -> None:
+    """Write a reply; a header that could end its own line is left out."""
+    headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in filter(is_header, reply.headers)]
+    if reply.status != 204:
+        headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
