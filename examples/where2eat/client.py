@@ -1,0 +1,141 @@
+"""The BFF as a program of its own sees it: plain HTTP with a bearer token, nothing of Narrows."""
+
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import urljoin
+
+import httpx
+import msgspec
+from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_T = TypeVar("_T")
+_propagator = TraceContextTextMapPropagator()
+
+
+class Suggestion(msgspec.Struct):
+    """A place where everybody can eat."""
+
+    place_id: str
+    name: str
+    cuisine: list[str]
+    distance_m: int
+    vegetarian: bool
+    vegan: bool
+    open: bool | None = None
+
+
+class Booking(msgspec.Struct):
+    """A booked table."""
+
+    id: str
+    starts_at: datetime
+    seats: int
+
+
+class Effect(msgspec.Struct):
+    """One upstream write that a call would lead to; `arguments` by JSON pointer."""
+
+    operation: str
+    method: str
+    path: str
+    arguments: dict[str, Any]
+    price: str | None = None
+
+
+class Rehearsal(msgspec.Struct):
+    """What a rehearsal says of itself, as far as it is shown here."""
+
+    effects: list[Effect]
+    price: dict[str, str | None]
+    left_out: list[str]
+    trace_id: str
+
+
+class Refused(Exception):
+    """The BFF said no; the message is what it said, for the person."""
+
+
+class _FieldError(msgspec.Struct):
+    pointer: str
+    detail: str
+    remedy: str
+
+
+class _Problem(msgspec.Struct):
+    title: str = "The request failed"
+    detail: str = ""
+    remedy: str = ""
+    errors: list[_FieldError] = []
+    trace_id: str = ""
+
+
+class Bff:
+    """The BFF as this person sees it. Each request is a span and carries its trace context (W3C)."""
+
+    def __init__(self, client: httpx.AsyncClient, server: str, token: str, tracer: Tracer) -> None:
+        self._client = client
+        self._server = server
+        self._authorization = f"Bearer {token}"
+        self._tracer = tracer
+
+    async def suggestions(self, team: int, open_at: datetime, limit: int) -> list[Suggestion]:
+        """Places where the whole team can eat at that time, nearest first."""
+        query: dict[str, str | int] = {"open_at": rfc3339(open_at), "limit": limit}
+        path = f"/teams/{team}/dining-suggestions"
+        response = await self._send("GET", path, "/teams/{team_id}/dining-suggestions", params=query)
+        return _read(response, list[Suggestion])
+
+    async def rehearse_booking(self, team: int, wanted: dict[str, Any]) -> Rehearsal:
+        """What the booking would do; nothing is booked."""
+        response = await self._send(
+            "POST", f"/rehearse/teams/{team}/bookings", "/teams/{team_id}/bookings", json=wanted
+        )
+        described = urljoin(str(response.url), response.links.get("describedby", {}).get("url", ""))
+        if not described.startswith(f"{self._server}/rehearse/rehearsals/"):
+            raise Refused("The server did not say what it rehearsed, so nothing is booked.")
+        path = described.removeprefix(self._server)
+        return _read(await self._send("GET", path, "/rehearsals/{rehearsal_id}"), Rehearsal)
+
+    async def book(self, team: int, wanted: dict[str, Any]) -> Booking:
+        """Book for real."""
+        response = await self._send("POST", f"/teams/{team}/bookings", "/teams/{team_id}/bookings", json=wanted)
+        return _read(response, Booking)
+
+    async def _send(self, method: str, path: str, template: str, **more: Any) -> httpx.Response:
+        with self._tracer.start_as_current_span(f"{method} {template}", kind=SpanKind.CLIENT) as span:
+            headers = {"authorization": self._authorization}
+            _propagator.inject(headers)
+            response = await self._client.request(method, self._server + path, headers=headers, **more)
+            span.set_attribute("http.response.status_code", response.status_code)
+        if response.status_code >= 400:
+            raise Refused(_explain(response))
+        return response
+
+
+def _read(response: httpx.Response, kind: type[_T]) -> _T:
+    return msgspec.json.decode(response.content, type=kind)
+
+
+def _explain(response: httpx.Response) -> str:
+    """A problem (RFC 9457) in lines for a person."""
+    try:
+        problem = msgspec.json.decode(response.content, type=_Problem)
+    except msgspec.DecodeError:
+        return f"The server answered {response.status_code}."
+    lines = [f"{problem.title} ({response.status_code}).", problem.detail]
+    lines += [f"  {error.pointer}: {error.detail} {error.remedy}" for error in problem.errors]
+    lines += [f"What helps: {problem.remedy}" if problem.remedy else "", f"Trace {problem.trace_id}"]
+    return plain("\n".join(line for line in lines if line))
+
+
+def plain(text: str) -> str:
+    """Text from elsewhere without what could move the cursor of a terminal or begin a new line in a table."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time as the BFF takes it, in UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

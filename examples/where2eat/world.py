@@ -1,0 +1,103 @@
+"""Who and what the demonstration knows: people and their passwords, programs, APIs, and the settings of the BFF.
+
+The people are those of `staff`; the passwords are no secrets, for everything here listens on loopback and is made up.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from narrows import Settings, load_settings
+from narrows.devkit.authority import Api, Authority, Client, Person
+
+from . import staff
+
+ISSUER_PATH = "/as"
+RESOURCE = "where2eat-api"
+BFF_CLIENT = "where2eat-bff"
+COPILOT_CLIENT = "where2eat-copilot"
+PAGE_CLIENT = "where2eat-page"
+SECRET_VARIABLE = "WHERE2EAT_CLIENT_SECRET"  # noqa: S105 - the name of a variable
+SCOPES = ("dining:read", "dining:book")
+
+_SETTINGS = Path(__file__).parents[2] / "bffs" / "where2eat" / "narrows.toml"
+_TOKEN_SECONDS = 3600  # a person who tries things out would have to sign in again and again with less
+
+
+def password(username: str) -> str:
+    """The password of one of the made-up people."""
+    return f"lunch-{username}"
+
+
+def people() -> list[Person]:
+    """Everybody of the staff directory; who is in which team is told to the BFF by claims of the token."""
+    return [
+        Person(one.id, one.id, claims={**staff.claims(one.id)}, password=password(one.id)) for one in staff.people()
+    ]
+
+
+def apis() -> list[Api]:
+    """The BFF and the three production APIs with all their scopes, also those that nobody here is given."""
+    return [
+        Api(RESOURCE, {"dining:read": "See where your team can eat", "dining:book": "Book and cancel tables"}),
+        Api("people-api", {"profiles:read": "Read the staff directory", "data:export": "Export the whole directory"}),
+        Api("places-api", {"places:read": "Look up places to eat"}),
+        Api("tables-api", {"bookings:read": "See bookings", "bookings:write": "Book and cancel tables"}),
+    ]
+
+
+def clients(origin: str, secret: str) -> list[Client]:
+    """The desktop copilot, the page, and the BFF, which may exchange what it is given for just these scopes."""
+    return [
+        Client(
+            COPILOT_CLIENT,
+            kind="desktop",
+            redirect_uris=["http://127.0.0.1/callback"],
+            scopes=set(SCOPES),
+            audiences=[RESOURCE],
+            name="Where2Eat copilot",
+        ),
+        Client(
+            PAGE_CLIENT,
+            redirect_uris=[f"{origin}/"],
+            scopes=set(SCOPES),
+            audiences=[RESOURCE],
+            name="Where2Eat page",
+        ),
+        Client(
+            BFF_CLIENT,
+            secret=secret,
+            kind="service",
+            grants={"token_exchange"},
+            audience=RESOURCE,
+            may_exchange_to={
+                "people-api": {"profiles:read"},
+                "places-api": {"places:read"},
+                "tables-api": {"bookings:read", "bookings:write"},
+            },
+            name="Where2Eat BFF",
+        ),
+    ]
+
+
+def authority(origin: str, secret: str, log: Callable[[str], None] | None = None) -> Authority:
+    """The embedded authorization server, to be mounted at `ISSUER_PATH` of `origin`; `log` gets its JSON lines."""
+    return Authority(
+        origin + ISSUER_PATH,
+        people=people(),
+        clients=clients(origin, secret),
+        apis=apis(),
+        lifetime=_TOKEN_SECONDS,
+        log=log,
+    )
+
+
+def settings(origin: str, upstreams: Mapping[str, str], secret: str) -> Settings:
+    """The BFF's own settings file with the variables that an operator would set: who it is, where the others are."""
+    variables = {
+        "NARROWS_ENVIRONMENT": "development",
+        "NARROWS_PUBLIC_URL": origin,
+        "NARROWS_ISSUERS__CORP__URL": origin + ISSUER_PATH,
+        **{f"NARROWS_UPSTREAMS__{name.upper()}__URL": url for name, url in upstreams.items()},
+        SECRET_VARIABLE: secret,
+    }
+    return load_settings(_SETTINGS, variables)

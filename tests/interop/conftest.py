@@ -1,0 +1,96 @@
+"""Interop tests run real programs of others against ours; `make interop` installs those that are missing."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+import uvicorn
+
+from examples.where2eat import places
+from tests.interop.hostile import NAME, PLACE, ROOT
+
+
+def pytest_collection_modifyitems(items):
+    """Skip these tests where there is no browser; `make interop` installs one before it runs them."""
+    if shutil.which("chromium") is None or find_spec("playwright") is None:
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason="there is no chromium or no playwright; use `make interop`"))
+
+
+@contextmanager
+def _served(app, listener):
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def hostile_places():
+    """The places as they are, but that the nearest is always open and has markup for a name."""
+    known = places.places()
+    kept = known[PLACE]
+    known[PLACE] = msgspec.structs.replace(kept, name=NAME, opening_hours="24/7")
+    yield
+    known[PLACE] = kept
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory, hostile_places) -> Iterator[dict[str, str]]:
+    """The world of `make dev`, as a process, with the hostile places behind it; gives where everything listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    app = places.places_app(f"http://127.0.0.1:{port}/as", httpx.AsyncHTTPTransport(), time.time)
+    with _served(app, socket.create_server(("127.0.0.1", 0))) as url:
+        command = [sys.executable, "-m", "examples.where2eat.dev", "--json", "--port", str(port)]
+        command += ["--folder", str(tmp_path_factory.mktemp("world")), "--upstream", f"places={url}"]
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'framework'}{os.pathsep}{ROOT}"}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=environment) as process:  # noqa: S603 # ours
+            try:
+                yield json.loads(process.stdout.readline())
+            finally:
+                process.terminate()
+
+
+@pytest.fixture
+def framing(world) -> Iterator[str]:
+    """A page of another origin with the micro-app in a frame."""
+
+    async def page(scope, receive, send):
+        body = f'<!doctype html><iframe src="{world["origin"]}/"></iframe>'.encode()
+        headers = [(b"content-type", b"text/html")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    with _served(page, socket.create_server(("127.0.0.1", 0))) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium that talks to nobody but the pages it is shown."""
+    from playwright.sync_api import sync_playwright
+
+    quiet = "quic", "background-networking", "component-update", "sync"
+    arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", *(f"--disable-{it}" for it in quiet)]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        yield browser
+        browser.close()

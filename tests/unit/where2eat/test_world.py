@@ -1,0 +1,53 @@
+import narrows
+from bffs.where2eat.app import bff
+from examples.where2eat import staff, world
+
+ORIGIN = "http://127.0.0.1:8000"
+UPSTREAMS = {"people": "http://127.0.0.1:1", "places": "http://127.0.0.1:2", "tables": "http://127.0.0.1:3"}
+
+
+def test_the_settings_of_the_bff_are_laid_over_with_where_everything_is():
+    """The BFF's own file stays as it is; addresses and the client secret come as variables, as for an operator."""
+    settings = world.settings(ORIGIN, UPSTREAMS, "a secret of the test")
+    assert settings.environment == "development"
+    assert settings.public_url == ORIGIN
+    assert {name: upstream.url for name, upstream in settings.upstreams.items()} == UPSTREAMS
+    issuer = settings.issuers["corp"]
+    assert (issuer.url, issuer.audience) == (f"{ORIGIN}/as", world.RESOURCE)
+    assert issuer.client is not None
+    assert issuer.client.secret.reveal() == "a secret of the test"
+    assert "a secret of the test" not in repr(settings)
+
+
+def test_the_bff_starts_with_them():
+    """Nothing of the declarations or settings is refused."""
+    assert narrows.app(bff, world.settings(ORIGIN, UPSTREAMS, "a secret of the test")).plan.entries
+
+
+def test_the_programs_are_those_that_the_bff_knows():
+    """Every connector of the settings is registered at the authorization server, for the BFF's audience alone."""
+    settings = world.settings(ORIGIN, UPSTREAMS, "a secret of the test")
+    registered = {client.client_id: client for client in world.clients(ORIGIN, "a secret of the test")}
+    for connector in settings.connectors.values():
+        assert registered[connector.client_id].public
+        assert registered[connector.client_id].audiences == [world.RESOURCE]
+    assert settings.page_client_id == world.PAGE_CLIENT
+    assert registered[world.PAGE_CLIENT].redirect_uris == [f"{ORIGIN}/"]
+
+
+def test_no_program_is_given_data_export():
+    """The scope exists, so that asking for it is refused for want of permission and not of a name."""
+    assert any("data:export" in api.scopes for api in world.apis())
+    for client in world.clients(ORIGIN, "a secret of the test"):
+        given = set(client.scopes).union(*client.may_exchange_to.values())
+        assert "data:export" not in given
+
+
+def test_everybody_can_sign_in_and_brings_their_teams():
+    """The claims that grant roles are those of the staff directory."""
+    people = {person.username: person for person in world.people()}
+    assert set(people) == {person.id for person in staff.people()}
+    assert people["anna"].password == world.password("anna")
+    assert people["anna"].claims["teams"] == [7]
+    assert people["ivo"].claims["organises"] == [9]
+    assert world.authority(ORIGIN, "a secret of the test").issuer == f"{ORIGIN}/as"
