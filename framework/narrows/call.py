@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, overload
 
 import msgspec
 
-from narrows.errors import OperationRefused, Problem
+from narrows.errors import Problem
 from narrows.settings import ConnectorKind, ConnectorState, Secret
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ T2 = TypeVar("T2")
 T3 = TypeVar("T3")
 T4 = TypeVar("T4")
 T5 = TypeVar("T5")
-
-current: ContextVar[Call] = ContextVar("narrows.call")
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,16 +251,6 @@ class Call:
 
     def __repr__(self) -> str:
         return f"Call({self.endpoint.id}, {self.mode}, {self.way})"
-
-
-def current_call(operation: str) -> Call:
-    """The call that runs here. Raises `OperationRefused` outside one, or after it has ended."""
-    call = current.get(None)
-    if call is None:
-        raise OperationRefused(f"{operation} was used outside a call")
-    if not call.open:
-        raise OperationRefused(f"{operation} was used after its call had ended")
-    return call
 
 
 # One overload for each arity: with a single variadic one, type checkers infer Any.

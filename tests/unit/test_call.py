@@ -12,10 +12,9 @@ from narrows.call import (
     Caller,
     Hidden,
     Raw,
-    current,
-    current_call,
     gather,
 )
+from narrows.current import current, current_call
 from narrows.declare.types import Money
 from narrows.errors import OperationRefused, Problem
 

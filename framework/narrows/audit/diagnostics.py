@@ -14,7 +14,7 @@ from typing import TextIO
 
 from narrows.audit.line import Text, json_line
 from narrows.audit.record import timestamp
-from narrows.call import current
+from narrows.current import current
 from narrows.settings import Secret
 
 MASK = "***"

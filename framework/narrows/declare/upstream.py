@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 
 import msgspec
 
-from narrows.call import current_call
+from narrows.current import current_call
 from narrows.errors import Problem
 
 P = ParamSpec("P")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
-from narrows.call import Call, Reply, current
+from narrows.call import Call, Reply
+from narrows.current import current
 from narrows.errors import NarrowsError, UpstreamTimeout
 from narrows.pipeline import admit, authenticate, claim, decide, decode, handle, narrow, rate, receive
 from narrows.pipeline.settle import Settle

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from narrows.audit.diagnostics import install_json_logging
-from narrows.call import current
+from narrows.current import current
 from narrows.settings import Secret
 from narrows.telemetry import CallSpan
 

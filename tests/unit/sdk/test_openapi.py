@@ -416,7 +416,7 @@ def test_nothing_leaks_into_the_contract(tmp_path: Path) -> None:
 
 
 def test_types_of_one_name_and_problems_of_one_status_stay_apart() -> None:
-    """Two classes of one name are two components, also where one is the framework's; so are two problems of a status."""
+    """Two classes of one name are two components, and two problems of one status two examples."""
     answer = msgspec.defstruct("Problem", [("id", Id)], bases=(Narrow,), module="team")
     absent = type("NoLunch", (Problem,), {"status": 404, "title": "No lunch", "remedy": "Eat later."})
 
