@@ -47,7 +47,7 @@ check: setup ## check format, style and types
 	$(python) -m mypy $(typed)
 
 .PHONY: interop
-interop: setup ## run the tests with a real browser (installs Debian's chromium when it is missing)
+interop: setup ## run the tests with a real browser and a second type checker (installs both)
 	.ci/setup-interop
 	$(python) -m pytest tests/interop
 
@@ -60,7 +60,7 @@ format: setup ## put the code into the project's form
 constraints: ## pin anew what a fresh environment installs (needs a look at the diff)
 	rm -rf build/pins
 	$${PYTHON:-python3} -m venv build/pins
-	build/pins/bin/python -m pip install --disable-pip-version-check -e '.[dev]' playwright
+	build/pins/bin/python -m pip install --disable-pip-version-check -e '.[dev]' playwright 'pyright[nodejs]'
 	build/pins/bin/python -m pip freeze --exclude-editable | sed -E 's/ @ .*//' > build/pins.txt
 	(sed -n 1p constraints.txt; cat build/pins.txt) > build/constraints.txt
 	mv build/constraints.txt constraints.txt

@@ -83,6 +83,10 @@ class Raw(msgspec.Struct, kw_only=True):
         values = self.headers.get(name, ())
         return values[0] if len(values) == 1 else None
 
+    def __repr__(self) -> str:
+        # Its headers hold the caller's token, and a tool that prints local variables of a fault would show it.
+        return f"Raw({len(self.headers)} headers)"
+
 
 class Hidden(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A value that is not shown: its JSON type, and a keyed digest by which two can be told apart."""

@@ -101,6 +101,11 @@ def test_a_call_shows_which_endpoint_it_is_of():
     assert repr(made(headers={"authorization": ["Bearer hidden"]})) == "Call(lunch.menu, live, rest)"
 
 
+def test_a_request_does_not_print_its_headers():
+    """They hold the caller's token."""
+    assert repr(made(headers={"authorization": ["Bearer hidden"]}).raw) == "Raw(1 headers)"
+
+
 async def test_an_operation_is_sent_for_the_current_call():
     """Its arguments come with it, by place and by name."""
     performer = Performing()

@@ -40,8 +40,10 @@ def method_refusals(declared: Endpoint | Operation[..., Any]) -> Iterator[Refusa
 
 def _function(endpoint: Endpoint) -> Iterator[Refusal]:
     for name in endpoint.unknown:
-        rule = f"there is no guard `{name}`" if name not in ("public", "owned") else f"`{name}` is Narrows' own"
-        yield refuse("guard-unknown", endpoint, rule, f"take `{name}` out, or correct its name")
+        yield refuse("guard-unknown", endpoint, f"there is no guard `{name}`", f"take `{name}` out, or correct it")
+    if endpoint.builtin:
+        rule = "only Narrows' own endpoints can be public or owned"
+        yield refuse("guard-unknown", endpoint, rule, "declare it with @bff.read or @bff.write, and its guards")
     if not inspect.iscoroutinefunction(endpoint.function):
         name = endpoint.function.__name__
         yield refuse("handler-sync", endpoint, f"{name} is not async", f"write `async def {name}(…)`")

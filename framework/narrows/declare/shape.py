@@ -50,7 +50,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def many(self) -> bool:
         """Whether it is a list, so that a query may repeat it."""
-        return get_origin(_bare(self.type)) in (list, tuple, set, frozenset)
+        return get_origin(_unannotated(self.type)) in (list, tuple, set, frozenset)
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -180,7 +180,7 @@ def _parameter(
     )
 
 
-def _bare(kind: Any) -> Any:
+def _unannotated(kind: Any) -> Any:
     """The type inside `Annotated`."""
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
@@ -216,7 +216,7 @@ def _takes_none(kind: Any) -> bool:
 
 
 def _is_struct(kind: Any, base: type) -> bool:
-    inner = _bare(kind)
+    inner = _unannotated(kind)
     return isinstance(inner, type) and issubclass(inner, base)
 
 
