@@ -225,6 +225,19 @@ async def test_the_deadline_is_for_the_whole(answer: Answer, peer: Peer, out: ht
     assert peer.connections == 2
 
 
+@pytest.mark.parametrize("status", ["200 OK", "204 No Content", "404 Not Found"])
+async def test_a_connection_with_more_on_it_than_its_answer_is_over(
+    status: str, peer: Peer, out: httpx.AsyncBaseTransport
+) -> None:
+    """What comes behind an answer is not taken for the answer to the next request (RFC 9112, 9.2)."""
+    length = [] if status.startswith("204") else ["Content-Length: 0"]
+    peer.answer = sends(head(*length, status=status) + head("Content-Length: 4") + b"evil")
+    assert (await get(out, peer.url)).body == b""
+    peer.answer = good
+    assert (await get(out, peer.url)).body == b"{}"
+    assert peer.connections == 2
+
+
 async def test_a_cancelled_fetch_closes_its_connection(peer: Peer, out: httpx.AsyncBaseTransport) -> None:
     """Who gives up takes the connection with it."""
     peer.answer = sends(head("Content-Length: 10"), b"x")

@@ -48,6 +48,9 @@ def build(realm: Realm) -> ASGIApp:
         logging_config=None,
         request_max_body_size=_LONGEST_BODY,
         exception_handlers={Exception: _failed},
+        # Both would else be read from the environment, and the one shows stacks while the other stops to ask.
+        debug=False,
+        pdb_on_exception=False,
     )
     return Door(litestar, urlsplit(realm.issuer).netloc, realm)
 

@@ -12,7 +12,7 @@ from narrows.call import Call
 from narrows.declare.shape import Parameter, bare, leaves
 from narrows.errors import FieldError, InvalidInput
 from narrows.pipeline.fields import CAP, collect, escape, unknown, wrong
-from narrows.pipeline.finite import odd_decimals
+from narrows.pipeline.finite import is_finite, odd_decimals
 from narrows.pipeline.inputs import refuse_unsafe
 from narrows.pipeline.step import Preparing, Step
 from narrows.pipeline.strictjson import parse
@@ -97,5 +97,7 @@ def _differing(value: Any, arguments: Mapping[str, Any], shared: Mapping[str, st
     """An id in the body must be the one in the path; one that is left out names nothing."""
     for attribute, name in shared.items():
         sent = getattr(value, attribute)
-        if sent is not None and sent is not msgspec.UNSET and sent != arguments[name]:
+        # A number that is not finite is told as such; a signalling NaN cannot even be compared.
+        comparable = is_finite(sent) and is_finite(arguments[name])
+        if sent is not None and sent is not msgspec.UNSET and comparable and sent != arguments[name]:
             yield FieldError(f"/body/{escape(name)}", "It differs from the path.", f"Send the {name} of the path.")

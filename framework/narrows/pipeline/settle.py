@@ -178,11 +178,17 @@ class Settle:
             span.set("narrows.tenant", connector.tenant)
             span.set("narrows.connector", connector.id)
         if call.rule is not None:
-            span.set("narrows.rule", call.rule)
+            span.set("narrows.rule", _without_id(call.rule, call))
         if call.price is not None:
             span.set("narrows.price", str(call.price))
         for operation in (*call.sent, *call.unknown, *(effect.operation for effect in call.effects)):
             self._telemetry.effect(operation, call.mode)
+
+
+def _without_id(rule: str, call: Call) -> str:
+    """The rule with its domain as it is declared: `team:{team_id}`, because a trace holds no object's id."""
+    within = call.endpoint.within
+    return rule.replace(call.domain, within) if call.domain and within else rule
 
 
 def _outcome(problem: Problem) -> str:
