@@ -149,7 +149,7 @@ class Performer(Protocol):
 
 
 class Call:
-    """One request on its way. Steps read what earlier steps wrote; nothing is written twice.
+    """One request on its way. Steps read what earlier steps wrote.
 
     `effects` are the writes that a rehearsal noted. Of a live call's writes, `sent` holds the ids of those that
     happened, `unknown` of those that left and of which nobody knows whether they happened; `in_flight` counts those

@@ -282,7 +282,10 @@ class InternalError(Problem):
 
 
 class UpstreamFailed(Problem):
-    """An upstream answered with something that was not declared; `upstream_status` is kept for the record alone."""
+    """An upstream answered with something that was not declared.
+
+    No client reads `upstream_status`; a guard denies by it where it tells of absence (pipeline/decide/reads.py).
+    """
 
     status = 502
     title = "A service behind this endpoint failed"

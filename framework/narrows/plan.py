@@ -149,6 +149,14 @@ class Plan:
         )
         return await run(call, entry.steps, self.settle, self.settings.limits.call_s)
 
+    def revoke(self, issuer: str, subject: str, at: float) -> None:
+        """Refuse from now on what was issued to somebody until `at` (seconds since 1970), and forget their tokens.
+
+        It holds in this process alone.
+        """
+        self.identity.revoke(issuer, subject, at)
+        self._exchanger.forget_subject(issuer, subject)
+
     def routes(self) -> dict[str, dict[str, Entry]]:
         """The entries by path template and method."""
         routes: dict[str, dict[str, Entry]] = {}

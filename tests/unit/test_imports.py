@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 PACKAGE = Path(__file__).parents[2] / "framework" / "narrows"
 LAYERS = (
-    ("errors", "settings", "telemetry", "telemetry_client", "telemetry_export", "tracecontext"),
+    ("addresses", "errors", "settings", "telemetry", "telemetry_client", "telemetry_export", "tracecontext"),
     ("declare", "call", "current"),
     ("transport", "stores"),
     ("identity", "audit"),

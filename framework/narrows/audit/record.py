@@ -13,12 +13,13 @@ _HASH_BYTES = 16
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a call. It holds no token, no argument and no name of a person.
+    """What is kept of a call. It holds no token and no name of a person; of the arguments, only the id in `domain`.
 
     `time` is RFC 3339 in UTC (`timestamp`), `duration_ms` milliseconds. `outcome` is `ok`, `denied` (a rule or role
     said no), `refused` (anything else that the client could have sent better) or `failed`. `caller` is a `caller_hash`;
-    `actors` are the client ids of the `act` chain, nearest first; `effects` the ids of the writes that were sent, or
-    that a rehearsal noted; `rule` and `domain` what decided; `price` such as `0.05 EUR`; `peer` the source address.
+    `actors` are the `sub` of the `act` chain, nearest first; `effects` the operations of the writes that happened, that
+    may have happened (their outcome is unknown), or that a rehearsal noted; `rule` and `domain` what decided, and both
+    may hold that id; `price` such as `0.05 EUR`; `peer` the source address.
     """
 
     time: str

@@ -18,7 +18,6 @@ Declared = Endpoint | Operation[..., Any]
 
 # These take or give keys that nobody declared, or cannot say that they do not.
 _LOOSE = (mi.DataclassType, mi.TypedDictType, mi.NamedTupleType)
-_LISTS = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType, mi.TupleType)
 _ANYTHING = (mi.AnyType, mi.RawType, mi.CustomType)
 
 

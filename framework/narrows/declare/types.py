@@ -15,6 +15,7 @@ _AMOUNT = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 ID = {"narrows": "id"}
 PREVIEW = {"narrows_preview": True}
+"""Marks an argument of a write whose value a rehearsal may show: `Annotated[ShortText, Meta(extra=PREVIEW)]`."""
 
 
 class Input(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from narrows.errors import Refusal, StartRefused
 from narrows.identity import jwt
 from narrows.identity.issuer import Issuer
 from narrows.identity.jwt import LEEWAY_S, Reason, refuse
-from narrows.identity.remembered import Revocations, TokenCache, Verified
+from narrows.identity.remembered import Revocations, Verified, VerifiedTokens
 from narrows.identity.tokens import digest_of, make_credential
 from narrows.settings import Settings
 from narrows.transport import Dial, dial
@@ -30,7 +30,7 @@ class Identity:
         }
         self._by_url = {issuer.settings.url: issuer for issuer in self.issuers.values()}
         self._now = now
-        self._cache = TokenCache(settings.limits.tokens)
+        self._cache = VerifiedTokens(settings.limits.tokens)
         self._revocations = Revocations()
 
     async def start(self) -> None:

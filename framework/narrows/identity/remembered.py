@@ -24,7 +24,7 @@ class Verified(msgspec.Struct, frozen=True):
     key: VerifyKey
 
 
-class TokenCache:
+class VerifiedTokens:
     """Verified tokens by their digest; the one that was not used for longest goes first when it is full."""
 
     def __init__(self, capacity: int) -> None:

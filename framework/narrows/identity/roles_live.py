@@ -1,11 +1,14 @@
 """The roles in force, read again when their files change."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from narrows.errors import PolicyError
 from narrows.identity.policy_files import read_policy
 from narrows.identity.roles import DecidesRoles, Roles
+
+_log = logging.getLogger("narrows.identity")
 
 _Stamp = tuple[int, int, int, int] | None
 
@@ -57,7 +60,8 @@ class LiveRoles:
     def refresh_if_changed(self, now: float) -> bool:
         """Look at the files, at most once per interval, and reload if one changed; tell whether new roles are in force.
 
-        ``now`` is a monotonic time in seconds. Never raises for a policy that does not load: see `stale_error`.
+        ``now`` is a time in seconds, such as a call's start; it may be of a wall clock. Never raises for a policy that
+        does not load: see `stale_error`.
         A reload takes about 30 µs a line; with large files run it in a thread: new roles come into force in one step.
         """
         # A clock that was set back must not keep an old policy in force.
@@ -68,7 +72,9 @@ class LiveRoles:
             return False
         try:
             self.reload()
-        except PolicyError:
+        except PolicyError as error:
+            # Nobody else would notice: callers go on to get what the old policy gives them.
+            _log.error("the policy files have changed and do not load, so the old ones stay in force: %s", error)
             return False
         return True
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address, ip_network
 
+from narrows.addresses import peer_of
 from narrows.call import Call, Caller, Connector, Credential, Raw
 from narrows.declare.rate import Rate
 from narrows.errors import (
@@ -91,18 +91,17 @@ def _token(raw: Raw) -> str:
     return match[1]
 
 
-def _network(peer: str) -> str:
-    """Whose bucket an address is: an IPv6 host has a whole /64 to choose from (RFC 4291, 2.5.1)."""
+def _bucket(peer: str) -> str:
+    """Whose bucket an address is; what is no address, such as the name of a socket, is a peer by itself."""
     try:
-        address = ip_address(peer)
+        return str(peer_of(peer))
     except ValueError:
         return peer
-    return str(ip_network((address, 64), strict=False)) if address.version == 6 else peer
 
 
 async def _verify(ground: Ground, call: Call, token: str, unverified: Rate) -> Credential:
     """Verify a token seen for the first time; only one that is not valid counts against its address."""
-    wanted = [(_network(call.raw.peer), unverified)]
+    wanted = [(_bucket(call.raw.peer), unverified)]
     allowed = await ground.addresses.take(wanted)
     if not allowed.allowed:
         raise QuotaExceeded(

@@ -61,8 +61,11 @@ class Problem(msgspec.Struct, kw_only=True):
     effects: Annotated[list[str], Meta(description="The writes that did happen before the problem.")] | UnsetType = (
         UNSET
     )
+    effects_unknown: (
+        Annotated[list[str], Meta(description="The writes of which nobody knows whether they happened.")] | UnsetType
+    ) = UNSET
     violated_policies: (
-        Annotated[list[str], Meta(description="The rates of the endpoint, one of which is used up.")] | UnsetType
+        Annotated[list[str], Meta(description="The rates of the endpoint that are used up.")] | UnsetType
     ) = msgspec.field(name="violated-policies", default=UNSET)
     scope: Annotated[str, Meta(description="The scope that the token lacks.")] | UnsetType = UNSET
 

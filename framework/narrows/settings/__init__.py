@@ -12,7 +12,6 @@ from narrows.settings.parts import (
     Environment,
     IssuerSettings,
     LimitSettings,
-    Part,
     RoleClaim,
     Secret,
     ServingSettings,
@@ -23,8 +22,6 @@ from narrows.settings.parts import (
     is_loopback,
 )
 from narrows.settings.reading import load_settings, merge, read_settings
-
-_Part = Part
 
 __all__ = [
     "Algorithm",

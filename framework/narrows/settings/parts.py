@@ -192,7 +192,6 @@ class Settings(Part, frozen=True, kw_only=True):
     stores: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     serving: ServingSettings = ServingSettings()
-    page_client_id: str | None = None
     base: str = "."
 
     def accepted_hosts(self) -> frozenset[str]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import msgspec
 import uvicorn
 
+from narrows.addresses import Network
 from narrows.errors import Refusal, StartRefused
 from narrows.settings import ServingSettings, Settings
-from narrows.surfaces.serving_peers import Network, Peers
+from narrows.surfaces.serving_peers import Peers
 from narrows.surfaces.serving_protocol import GuardedProtocol, ReceiptLimits, guarded
 
 __all__ = [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network
 
-Network = IPv4Network | IPv6Network
+from narrows.addresses import Network
 
 
 class Peers:
@@ -40,21 +40,6 @@ class Peers:
 
     def _is_exempt(self, peer: Network | None) -> bool:
         return peer is not None and any(_holds(network, peer) for network in self._exempt)
-
-
-def peer_of(host: str | None) -> Network | None:
-    """The network that counts as one peer: an IPv4 address, or the /64 of an IPv6 address.
-
-    Who has one IPv6 address has as a rule its whole /64 (RFC 6177), and could otherwise rotate through it. None stands
-    for a transport without an address.
-    """
-    if host is None:
-        return None
-    address = ip_address(host.partition("%")[0])
-    if isinstance(address, IPv6Address):
-        mapped = address.ipv4_mapped
-        return ip_network(mapped) if mapped else ip_network((address, 64), strict=False)
-    return ip_network(address)
 
 
 def _holds(network: Network, peer: Network) -> bool:

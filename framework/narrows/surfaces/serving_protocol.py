@@ -21,6 +21,7 @@ from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol, Request
 from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
+from narrows.addresses import Network, peer_of
 from narrows.errors import (
     PROBLEM_MEDIA_TYPE,
     InternalError,
@@ -30,7 +31,7 @@ from narrows.errors import (
     Unavailable,
 )
 from narrows.settings.parts import Amount, Seconds
-from narrows.surfaces.serving_peers import Network, Peers, peer_of
+from narrows.surfaces.serving_peers import Peers
 from narrows.surfaces.serving_wire import StrictConnection
 
 

@@ -30,7 +30,8 @@ class Exchanger:
     """Gets and keeps the tokens that upstreams are called with; the caller's own token never leaves by it.
 
     `token_endpoint` gives the URL for an issuer's name, `key` (32 random bytes) hides what cache keys are made of,
-    `now` gives seconds since the epoch. `on_event` hears `hit`, `exchange` (a request sent), `refused` and `failed`.
+    `now` gives seconds since the epoch. `on_event` hears `hit`, `joined` (one in flight),
+    `exchange` (a request sent), `refused` and `failed`.
     Raises `SettingsError` for a client that cannot prove itself.
     """
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 _CAP = 200
-_LONGEST = 100
+# What an upstream keys an object by may be data, such as an address: only what looks like a field is told.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+_ODD = "(no field name)"
+# To compare takes up to thirty times the memory of the text, and the loop waits for it.
+_COMPARED_BYTES = 256 * 1024
 
 
 def left_out(name: str, sent: bytes, kept: Any) -> set[str]:
-    """The dotted names of fields that `sent` (JSON) holds and the narrow value `kept` has no place for."""
+    """The dotted names of fields that `sent` (JSON) holds and the narrow value `kept` has no place for.
+
+    Of more than 256 KiB it only says that they were not compared.
+    """
+    if len(sent) > _COMPARED_BYTES:
+        return {f"{name}: too large to be compared"}
     found: set[str] = set()
     _compare(msgspec.json.decode(sent), kept, name, found)
     return found
@@ -22,7 +32,7 @@ def _compare(sent: Any, kept: Any, path: str, found: set[str]) -> None:
     """Walk both side by side; a list's items are one place."""
     if isinstance(sent, dict):
         for key, value, inner in _fields(sent, kept):
-            below = f"{path}.{key[:_LONGEST]}"
+            below = f"{path}.{key if _NAME.fullmatch(key) else _ODD}"
             if inner is not msgspec.NODEFAULT:
                 _compare(value, inner, below, found)
             elif len(found) < _CAP:

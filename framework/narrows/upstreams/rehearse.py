@@ -118,11 +118,15 @@ def _known(values: Mapping[str, Any], body: str | None) -> dict[str, Any]:
 
 
 def _shown(call: Call, sendable: Sendable, values: Mapping[str, Any], digest: Digest) -> dict[str, Any]:
-    """The arguments of an effect by pointer: what the client sent or is marked for preview, else type and digest."""
-    sent = {_key(leaf) for _, leaf in scalars(call.arguments)}
+    """The arguments of an effect by pointer: what the client sent or is marked for preview, else type and digest.
+
+    A value counts as sent only under the name under which it was sent: else a client could guess an upstream's value,
+    and see in the effect whether it guessed right.
+    """
+    sent = {_key(pointer, leaf) for pointer, leaf in scalars(call.arguments)}
     shown: dict[str, Any] = {}
     for pointer, leaf in scalars(values):
-        if leaf is None or _key(leaf) in sent or _INDEX.sub("[]", pointer) in sendable.previews:
+        if leaf is None or _key(pointer, leaf) in sent or _INDEX.sub("[]", pointer) in sendable.previews:
             shown[pointer] = leaf
         elif is_stand_in(call, pointer, leaf):
             shown[pointer] = Hidden(type=_JSON_TYPES[type(leaf)], stand_in=True)
@@ -131,6 +135,7 @@ def _shown(call: Call, sendable: Sendable, values: Mapping[str, Any], digest: Di
     return shown
 
 
-def _key(leaf: Any) -> tuple[str, Any]:
-    """A scalar with its type, so that 1 and true are not taken for each other."""
-    return type(leaf).__name__, leaf
+def _key(pointer: str, leaf: Any) -> tuple[str, str, Any]:
+    """A scalar with its name, and its type, so that 1 and true are not taken for each other."""
+    names = [part for part in pointer.split("/") if not part.isdigit()]
+    return names[-1], type(leaf).__name__, leaf

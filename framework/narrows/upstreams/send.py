@@ -101,4 +101,3 @@ class Sender:
                 return answer
         except Failure as failure:
             raise problem_of(failure) from None
-

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from narrows.declare.shape import REQUIRED, Shape, leaves, operation_shape, placeholders
-from narrows.declare.types import Money
+from narrows.declare.types import PREVIEW, Money
 from narrows.declare.upstream import Operation
 from narrows.errors import FieldError, InvalidInput, OperationRefused
 from narrows.settings import UpstreamSettings
@@ -98,7 +98,7 @@ def _previews(shape: Shape) -> frozenset[str]:
         "/" + leaf.path.replace(".", "/")
         for parameter in shape.parameters.values()
         for leaf in leaves(parameter.type, parameter.name)
-        if isinstance(leaf.info, msgspec.inspect.Metadata) and (leaf.info.extra or {}).get("narrows_preview")
+        if isinstance(leaf.info, msgspec.inspect.Metadata) and (leaf.info.extra or {}).items() >= PREVIEW.items()
     )
 
 

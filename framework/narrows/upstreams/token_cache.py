@@ -73,7 +73,10 @@ class TokenCache:
         """
         outcome = self._look_up(key)
         if outcome is None:
-            outcome = await asyncio.shield(self._flights.get(key) or self._start(key, obtain))
+            flight = self._flights.get(key)
+            if flight is not None:
+                self._on_event("joined")
+            outcome = await asyncio.shield(flight or self._start(key, obtain))
         elif isinstance(outcome, Granted):
             self._on_event("hit")
         if isinstance(outcome, Denied):

@@ -4,7 +4,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from narrows.surfaces.serving_peers import Peers, peer_of
+from narrows.addresses import peer_of
+from narrows.surfaces.serving_peers import Peers
 
 
 @pytest.mark.parametrize(

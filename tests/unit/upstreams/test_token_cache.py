@@ -69,6 +69,7 @@ async def test_many_who_miss_share_one_request(world):
     assert set(await asyncio.gather(*waiting)) == {"token 1"}
     assert await other == "token 2"
     assert world.cache._flights == {}
+    assert world.events == ["joined"] * 49
 
 
 async def test_a_cancelled_leader_leaves_the_request_to_the_others(world):

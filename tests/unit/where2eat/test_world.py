@@ -31,7 +31,6 @@ def test_the_programs_are_those_that_the_bff_knows():
     for connector in settings.connectors.values():
         assert registered[connector.client_id].public
         assert registered[connector.client_id].audiences == [world.RESOURCE]
-    assert settings.page_client_id == world.PAGE_CLIENT
     assert registered[world.PAGE_CLIENT].redirect_uris == [f"{ORIGIN}/"]
 
 

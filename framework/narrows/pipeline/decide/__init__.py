@@ -1,6 +1,7 @@
 """Step 6: may this caller do this to this object?
 
-What a foreign and an absent object answer is the same to the byte: it is made at start, from the declaration alone.
+What a foreign and an absent object answer is the same to the byte, but for the trace id: it is made at start, from the
+declaration alone.
 """
 
 from __future__ import annotations

@@ -1,0 +1,382 @@
+import logging
+from typing import Any
+
+import msgspec
+import pytest
+
+from narrows import NumberId, Problem
+from narrows.audit.log import RecordLog
+from narrows.audit.record import caller_hash
+from narrows.call import Call, Effect, Reply
+from narrows.declare.types import Money
+from narrows.errors import Forbidden, InvalidToken, NotFound, QuotaExceeded, UpstreamTimeout
+from narrows.pipeline.settle import Settle
+from narrows.stores import Owner
+from narrows.stores.memory import MemoryRehearsals
+from narrows.telemetry import CallSpan
+from narrows.testing import Clock, Records
+from tests.unit.pipeline import calls
+
+KEY = b"k" * 32
+OWNER = Owner("example", "corp", "anna", "app")
+
+
+class Span(CallSpan):
+    """A span that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(calls.TRACE_ID)
+        self.attributes: dict[str, Any] = {}
+        self.ends: list[tuple[int, str | None]] = []
+
+    def set(self, key: str, value: Any) -> None:
+        super().set(key, value)
+        self.attributes[key] = value
+
+    def end(self, status: int, problem_type: str | None) -> None:
+        self.ends.append((status, problem_type))
+
+
+class Effects:
+    """Keeps the effects that are counted."""
+
+    def __init__(self) -> None:
+        self.counted: list[tuple[str, str]] = []
+
+    def effect(self, operation: str, mode: str) -> None:
+        self.counted.append((operation, mode))
+
+
+class Ended:
+    """Calls, and what became of them."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.records = Records()
+        self.rehearsals: Any = MemoryRehearsals(self.clock, 3600, KEY)
+        self.effects = Effects()
+        self.span = Span()
+        self.settle = self.make(self.records.write)
+
+    def make(self, write: Any) -> Settle:
+        """Settle with records that go elsewhere."""
+        return Settle(
+            log=RecordLog(write),
+            rehearsals=self.rehearsals,
+            telemetry=self.effects,  # type: ignore[arg-type]  # only effects are counted through it
+            ceilings={ENDPOINT: Money.parse("2 EUR")},
+            key=KEY,
+            now=self.clock,
+            new_id=lambda: "r1",
+            public_url="https://bff.test/",
+        )
+
+    def call(self, *, answered: bool = True, **how: Any) -> Call:
+        """A call that was answered, if nothing else is said."""
+        call = calls.call(how.pop("endpoint", ENDPOINT), clock=self.clock, **how)
+        call.span = self.span
+        if answered:
+            call.reply = Reply(200, [("content-type", "application/json")], b"{}")
+            call.answer = {}
+        return call
+
+
+async def team(team_id: NumberId) -> calls.Team:
+    """Handle one call."""
+
+
+ENDPOINT = calls.declared(team)
+
+
+class Taken(Problem):
+    """Somebody was faster."""
+
+    status = 409
+    title = "The table is taken"
+
+
+def type_of(reply: Reply) -> str:
+    """The type of a problem."""
+    return str(msgspec.json.decode(reply.body)["type"]).rpartition(":")[2]
+
+
+def failing(line: bytes) -> None:
+    """A disk that is full, of which the system tells too much."""
+    raise OSError("no space left at /secret/place")
+
+
+# --- a call that was answered ---------------------------------------------------------------------------------------
+
+
+async def test_an_answer_has_one_record_and_one_span() -> None:
+    """Who asked for what, by which rule, what it did and what it cost; no argument and no name of a person."""
+    ended = Ended()
+    call = ended.call(arguments={"team_id": 7}, path={"team_id": "7"})
+    call.rule, call.domain = "role:member in team:7", "team:7"
+    call.sent, call.unknown, call.price = ["Tables.book"], ["Tables.pay"], Money.parse("0.05 EUR")
+    call.scopes_asked = {"b", "a"}
+    ended.clock.move(0.25)
+    reply = await ended.settle.ended(call, None)
+    assert reply == (
+        200,
+        [
+            ("content-type", "application/json"),
+            ("cache-control", "private, no-store"),
+            ("x-content-type-options", "nosniff"),
+        ],
+        b"{}",
+    )
+    [record] = ended.records.all()
+    hashed = caller_hash(KEY, "corp", "anna")
+    assert record == {
+        "event": "call",
+        "time": "2025-11-24T16:00:00.000Z",
+        "trace_id": calls.TRACE_ID,
+        "endpoint": "lunch.team",
+        "bff": "lunch",
+        "mode": "live",
+        "way": "rest",
+        "method": "GET",
+        "status": 200,
+        "outcome": "ok",
+        "problem": None,
+        "tenant": "example",
+        "connector": "app",
+        "connector_version": "1",
+        "caller": hashed,
+        "actors": [],
+        "rule": "role:member in team:7",
+        "domain": "team:7",
+        "effects": ["Tables.book", "Tables.pay"],
+        "price": "0.05 EUR",
+        "duration_ms": 250.0,
+        "peer": "192.0.2.1",
+        "scopes_asked": ["a", "b"],
+    }
+    assert ended.span.ends == [(200, None)]
+    assert ended.span.attributes == {
+        "narrows.outcome": "ok",
+        "narrows.caller": hashed,
+        "narrows.tenant": "example",
+        "narrows.connector": "app",
+        "narrows.rule": "role:member in team:7",
+        "narrows.price": "0.05 EUR",
+    }
+    assert ended.effects.counted == [("Tables.book", "live"), ("Tables.pay", "live")]
+
+
+@pytest.mark.parametrize(
+    ("within", "domain", "told"),
+    [
+        ("team:{team_id}", "team:7", "role:member in team:{team_id}, allowed"),
+        ("team:{team_id}", None, "role:member in team:7, allowed"),
+        (None, "team:7", "role:member in team:7, allowed"),
+    ],
+)
+async def test_a_trace_holds_the_rule_without_the_id(within: str | None, domain: str | None, told: str) -> None:
+    """The record has the domain, the trace only its template; without `within` there is no id to hide."""
+    ended = Ended()
+    call = ended.call(endpoint=msgspec.structs.replace(ENDPOINT, within=within))
+    call.rule, call.domain = "role:member in team:7, allowed", domain
+    await ended.settle.ended(call, None)
+    assert ended.span.attributes["narrows.rule"] == told
+    assert ended.records.all()[0]["rule"] == "role:member in team:7, allowed"
+
+
+async def test_a_page_keeps_its_own_caching() -> None:
+    """What is the same for everybody may be kept."""
+    ended = Ended()
+    call = ended.call(answered=False)
+    call.reply = Reply(200, [("cache-control", "no-cache")], b"")
+    reply = await ended.settle.ended(call, None)
+    assert reply.headers == [("cache-control", "no-cache"), ("x-content-type-options", "nosniff")]
+
+
+async def test_a_call_without_reply_is_a_fault() -> None:
+    """A pipeline that lost its last step answers nothing."""
+    ended = Ended()
+    assert type_of(await ended.settle.ended(ended.call(answered=False), None)) == "internal-error"
+
+
+async def test_a_clock_that_is_set_back_makes_no_negative_time() -> None:
+    """A record is read by programs."""
+    ended = Ended()
+    call = ended.call()
+    ended.clock.move(-5)
+    await ended.settle.ended(call, None)
+    assert ended.records.all()[0]["duration_ms"] == 0.0
+
+
+# --- rehearsals -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["rehearse", "sandbox"])
+async def test_a_rehearsal_is_kept_and_linked(mode: Any) -> None:
+    """The link stays under the request's own base path, and the document is there for its owner."""
+    ended = Ended()
+    call = ended.call(mode=mode)
+    call.effects = [Effect(operation="T.a", method="POST", path="/x", asks=None, arguments={}, price=None)]
+    reply = await ended.settle.ended(call, None)
+    assert ("link", f'<https://bff.test/{mode}/rehearsals/r1>; rel="describedby"') in reply.headers
+    document = msgspec.json.decode(await ended.rehearsals.get("r1", OWNER) or b"{}")
+    assert (document["id"], document["mode"], document["price"]["ceiling"]) == ("r1", mode, "2 EUR")
+    assert call.rehearsal_id == "r1"
+    assert ended.records.all()[0]["effects"] == ["T.a"]
+    assert ended.effects.counted == [("T.a", mode)]
+
+
+async def test_narrows_own_answers_are_no_rehearsals() -> None:
+    """To read a rehearsal is none."""
+    ended = Ended()
+    owned = msgspec.structs.replace(ENDPOINT, owned=True)
+    reply = await ended.settle.ended(ended.call(endpoint=owned, mode="rehearse"), None)
+    assert "link" not in dict(reply.headers)
+    assert await ended.rehearsals.newest(OWNER, 5) == []
+
+
+async def test_a_rehearsal_that_cannot_be_kept_is_not_answered(caplog: pytest.LogCaptureFixture) -> None:
+    """Its answer would lead nowhere; the client may try again."""
+
+    class Full:
+        async def put(self, rehearsal_id: str, owner: Owner, document: bytes) -> None:
+            raise OSError("no space left at /secret/place")
+
+    ended = Ended()
+    ended.rehearsals = Full()
+    reply = await ended.make(ended.records.write).ended(ended.call(mode="rehearse"), None)
+    assert (reply.status, dict(reply.headers)["retry-after"]) == (503, "5")
+    assert ended.records.all()[0]["status"] == 503
+    assert "a rehearsal could not be kept: OSError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+# --- a call that was not --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("problem", "outcome"),
+    [
+        (InvalidToken(), "denied"),
+        (Forbidden("no"), "denied"),
+        (QuotaExceeded(), "refused"),
+        (Taken(), "refused"),
+        (UpstreamTimeout(), "failed"),
+    ],
+)
+async def test_a_problem_is_recorded_by_its_type(problem: Problem, outcome: str) -> None:
+    """Who was denied is told apart from what failed."""
+    ended = Ended()
+    reply = await ended.settle.ended(ended.call(answered=False), problem)
+    assert reply.status == problem.status
+    [record] = ended.records.all()
+    assert (record["status"], record["outcome"], record["problem"]) == (problem.status, outcome, problem.type)
+    assert ended.span.ends == [(problem.status, problem.type)]
+    assert ended.span.attributes["narrows.outcome"] == outcome
+
+
+async def test_a_call_of_nobody_is_recorded_too() -> None:
+    """Without caller, program and rule."""
+    ended = Ended()
+    await ended.settle.ended(ended.call(answered=False, anonymous=True), InvalidToken())
+    [record] = ended.records.all()
+    assert {record[name] for name in ("tenant", "connector", "caller", "rule", "price")} == {None}
+    assert ended.span.attributes == {"narrows.outcome": "denied"}
+
+
+async def test_a_fault_tells_the_client_nothing_and_the_operators_its_place(caplog: pytest.LogCaptureFixture) -> None:
+    """The text of an error may hold what an upstream sent."""
+    ended = Ended()
+    reply = await ended.settle.ended(ended.call(answered=False), ValueError("anna earns 52000"))
+    assert type_of(reply) == "internal-error"
+    assert b"52000" not in reply.body
+    assert "lunch.team failed: ValueError" in caplog.text
+    assert "52000" not in caplog.text
+    assert all(record.exc_info is None for record in caplog.records)
+
+
+async def test_writes_that_happened_before_a_failure_are_named() -> None:
+    """Whoever tries again knows what would be doubled."""
+    ended = Ended()
+    call = ended.call(answered=False)
+    call.sent, call.unknown = ["Tables.book"], ["Tables.pay"]
+    body = msgspec.json.decode((await ended.settle.ended(call, KeyError())).body)
+    assert (body["effects"], body["effects_unknown"]) == (["Tables.book"], ["Tables.pay"])
+    assert ended.records.all()[0]["effects"] == ["Tables.book", "Tables.pay"]
+
+
+def test_a_client_that_went_away_is_recorded() -> None:
+    """What was done for it stays known."""
+    ended = Ended()
+    ended.settle.cancelled(ended.call(answered=False))
+    [record] = ended.records.all()
+    assert (record["status"], record["outcome"], record["problem"]) == (499, "cancelled", None)
+    assert ended.span.ends == [(499, None)]
+
+
+# --- no answer without its record -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [None, Forbidden("no"), KeyError()])
+async def test_without_a_record_there_is_no_answer(fault: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever it was to be, it becomes a 503; and what was sent before is named."""
+    ended = Ended()
+    call = ended.call()
+    call.sent = ["Tables.book"]
+    reply = await ended.make(failing).ended(call, fault)
+    assert (reply.status, type_of(reply), dict(reply.headers)["retry-after"]) == (503, "unavailable", "5")
+    assert msgspec.json.decode(reply.body)["effects"] == ["Tables.book"]
+    assert ended.span.ends == [(503, "urn:narrows:problem:unavailable")]
+    assert ended.span.attributes["narrows.outcome"] == "failed"
+    assert "a record could not be written: OSError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_client_that_went_away_needs_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """The fault of the record is told, and ends nothing else."""
+    ended = Ended()
+    ended.make(failing).cancelled(ended.call(answered=False))
+    assert "a record could not be written" in caplog.text
+
+
+async def test_the_proof_at_start_leaves_no_record() -> None:
+    """No client asked."""
+    ended = Ended()
+    call = ended.call(answered=False)
+    call.way = "self-test"
+    reply = await ended.make(failing).ended(call, InvalidToken())
+    assert reply.status == 401
+    assert ended.records.all() == []
+
+
+# --- what never became a call ---------------------------------------------------------------------------------------
+
+
+def test_what_never_became_a_call_has_a_record_and_a_trace_id() -> None:
+    """A path that leads nowhere is an answer too."""
+    ended = Ended()
+    reply = ended.settle.uncalled(ended.span, "BREW-A-POT-OF-COFFEE", "192.0.2.9", NotFound(), "sandbox")
+    assert (reply.status, type_of(reply)) == (404, "not-found")
+    assert msgspec.json.decode(reply.body)["trace_id"] == calls.TRACE_ID
+    assert dict(reply.headers)["cache-control"] == "private, no-store"
+    [record] = ended.records.all()
+    assert (record["endpoint"], record["mode"], record["method"]) == ("", "sandbox", "BREW-A-POT-OF-CO")
+    assert (record["status"], record["outcome"], record["peer"]) == (404, "refused", "192.0.2.9")
+    assert ended.span.ends == [(404, "urn:narrows:problem:not-found")]
+
+
+def test_what_cannot_be_recorded_is_not_answered_either() -> None:
+    """The same rule holds for all that goes out."""
+    ended = Ended()
+    reply = ended.make(failing).uncalled(ended.span, "GET", "", NotFound())
+    assert (reply.status, dict(reply.headers)["retry-after"]) == (503, "5")
+    assert ended.span.ends == [(503, "urn:narrows:problem:unavailable")]
+
+
+def test_a_fault_outside_the_pipeline_is_told_to_the_operators(caplog: pytest.LogCaptureFixture) -> None:
+    """By its kind and place."""
+    ended = Ended()
+    with caplog.at_level(logging.ERROR):
+        ended.settle.uncalled(ended.span, "GET", "", UpstreamTimeout(), fault=LookupError("anna earns 52000"))
+    assert "a request failed outside the pipeline: LookupError" in caplog.text
+    assert "52000" not in caplog.text
+    assert ended.records.all()[0]["outcome"] == "failed"
