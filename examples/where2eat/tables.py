@@ -90,8 +90,9 @@ def _booking(row: sqlite3.Row) -> Booking:
 def _number(booking_id: str) -> int:
     """The row behind an id; -1, which no row has, if it is none of ours."""
     digits = booking_id.removeprefix("booking-")
-    plain = digits.isascii() and digits.isdigit() and len(digits) < 18 and f"booking-{digits}" == booking_id
-    return int(digits) if plain else -1
+    plain = digits.isascii() and digits.isdigit() and len(digits) < 18
+    # An id has one spelling: `booking-01` is not `booking-1`.
+    return int(digits) if plain and f"booking-{int(digits)}" == booking_id else -1
 
 
 class Bookings:

@@ -391,7 +391,7 @@ async def test_case_32_bound_token_as_bearer() -> None:
     assert await refused(mint(cnf={"x5t#S256": "x"})) is Reason.BOUND
 
 
-async def test_refusals_never_quote_the_token(caplog: pytest.LogCaptureFixture) -> None:
+async def test_case_10_refusals_never_quote_the_token(caplog: pytest.LogCaptureFixture) -> None:
     """Neither the error nor its problem document nor a log holds a part of the token."""
     authority = Authority()
     clock = Clock()

@@ -62,7 +62,7 @@ def check(line: bytes) -> None:
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
-def test_record_of_an_evil_request_is_one_line(evil: str) -> None:
+def test_case_55_record_of_an_evil_request_is_one_line(evil: str) -> None:
     """Wherever a client's text gets into a record, the record stays one line with its own outcome."""
     lines: list[bytes] = []
     RecordLog(lines.append).append(
@@ -90,7 +90,7 @@ def test_record_of_an_evil_request_is_one_line(evil: str) -> None:
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
-def test_message_with_an_evil_user_agent_is_one_line(evil: str, diagnostics: io.StringIO) -> None:
+def test_case_55_message_with_an_evil_user_agent_is_one_line(evil: str, diagnostics: io.StringIO) -> None:
     """A message and an error that repeat what a client sent are one line together."""
     without_capture()
     try:

@@ -50,7 +50,7 @@ async def send(headers: list[tuple[bytes, bytes]]) -> tuple[str, httpx.Headers, 
         [(b"tracestate", b"vendor=canary")],
     ],
 )
-async def test_bad_parent_starts_a_new_trace(headers: list[tuple[bytes, bytes]]) -> None:
+async def test_case_67_bad_parent_starts_a_new_trace(headers: list[tuple[bytes, bytes]]) -> None:
     """A parent that is not exactly one sound one counts as none, and its state goes nowhere."""
     trace_id, sent, spans = await send([*headers, (b"tracestate", b"vendor=canary"), *BAGGAGE])
 
@@ -64,7 +64,7 @@ async def test_bad_parent_starts_a_new_trace(headers: list[tuple[bytes, bytes]])
 @pytest.mark.parametrize(
     "state", [b"Vendor=canary", b"a=1,a=canary", b"a=canary\x00", b"a=" + b"c" * 600, b"a=canary,,=", b"canary"]
 )
-async def test_bad_state_is_dropped_beside_a_sound_parent(state: bytes) -> None:
+async def test_case_67_bad_state_is_dropped_beside_a_sound_parent(state: bytes) -> None:
     """A bad tracestate costs only itself."""
     trace_id, sent, spans = await send([(b"traceparent", PARENT), (b"tracestate", state), *BAGGAGE])
 
@@ -75,7 +75,7 @@ async def test_bad_state_is_dropped_beside_a_sound_parent(state: bytes) -> None:
     assert "canary" not in spans + str(sent)
 
 
-async def test_sound_context_goes_on_without_baggage() -> None:
+async def test_case_67_sound_context_goes_on_without_baggage() -> None:
     """What holds is carried on to the upstream, and still no baggage."""
     trace_id, sent, spans = await send([(b"traceparent", PARENT), (b"tracestate", b"vendor=1"), *BAGGAGE])
 
@@ -85,7 +85,7 @@ async def test_sound_context_goes_on_without_baggage() -> None:
     assert "canary" not in spans + str(sent)
 
 
-async def test_baggage_of_the_process_stays_there() -> None:
+async def test_case_67_baggage_of_the_process_stays_there() -> None:
     """Baggage that another part of the process read from the request does not go upstream either."""
     token = context.attach(baggage.set_baggage("session", "canary"))
     try:
