@@ -269,9 +269,9 @@ def test_case_54_no_pattern_of_ours_can_be_made_slow() -> None:
 
 def took(pattern: re.Pattern[Any], text: Any) -> float:
     """How long a pattern works on a text, in seconds."""
-    began = time.perf_counter()
+    began = time.thread_time()
     pattern.fullmatch(text)
-    return time.perf_counter() - began
+    return time.thread_time() - began
 
 
 def test_case_54_the_ready_types_say_no_to_a_trailing_line_break() -> None:

@@ -13,7 +13,7 @@ from uvicorn.server import ServerState
 from narrows.surfaces.serving import ReceiptLimits, make_config
 from narrows.surfaces.serving_peers import Peers
 
-PATIENCE_S = 1.8
+PATIENCE_S = 20.0
 
 
 class Answer(NamedTuple):

@@ -1,4 +1,4 @@
-"""The proof at start: one request without credentials to every route, in every mode, in-process.
+"""The proof at start: one request without credentials to every route that is not public, in every mode, in-process.
 
 All but the public must be stopped by step 2. A route that skips a guard is found here, before anybody else finds it.
 """

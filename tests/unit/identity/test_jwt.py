@@ -158,9 +158,9 @@ def test_a_token_of_the_largest_size_is_read_at_once() -> None:
     many = json.dumps({f"claim{number}": [number] for number in range(250)})
     token = f"{encode(b'{}')}.{encode(many.encode())}."
     token += "A" * ((jwt.TOKEN_CHARACTERS - len(token)) // 4 * 4)
-    began = time.perf_counter()
+    began = time.thread_time()
     jwt.read(token)
-    assert time.perf_counter() - began < 0.05
+    assert time.thread_time() - began < 0.05
     assert refusal(jwt.read, token + "AAAAAAAA") is Reason.MALFORMED
 
 
