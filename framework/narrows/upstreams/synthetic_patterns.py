@@ -9,7 +9,7 @@ from functools import lru_cache
 from random import Random
 
 # The tree has no public name; the deprecated `sre_parse` is the same module and warns.
-from re import _parser  # type: ignore[attr-defined]
+from re import _parser  # type: ignore[attr-defined]  # typeshed does not know it
 from typing import Any
 
 Tree = Iterable[tuple[Any, Any]]
