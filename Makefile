@@ -33,8 +33,8 @@ demo: setup ## run the main job over real sockets, and check every claim
 	$(python) -m examples.where2eat.demo
 
 .PHONY: dev
-dev: setup ## keep the Where2Eat world running, to click and to curl
-	$(python) -m examples.where2eat.dev
+dev: setup ## keep the Where2Eat world running, to click and to curl (PORT=8001 for another port)
+	$(python) -m examples.where2eat.dev $(if $(PORT),--port $(PORT))
 
 .PHONY: test
 test: check ## check, then run every test but interop; framework/narrows must be covered by 100 %

@@ -238,7 +238,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except NarrowsError as error:
         raise SystemExit(str(error)) from None
     except OSError as error:
-        raise SystemExit(f"{error.strerror or error}. If the port is taken, choose another with --port.") from None
+        remedy = "If the port is taken, end what listens there, or choose another: make dev PORT=8001"
+        raise SystemExit(f"{error.strerror or error}. {remedy}") from None
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def _serve(server: Server) -> None:
     try:
         server.run()
     except KeyboardInterrupt:
-        pass
+        return
     except SystemExit:
         if server.application.refused is None:
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import iscoroutine
 from typing import Any
 
 from narrows.call import Call
@@ -35,6 +36,9 @@ def prepare(preparing: Preparing) -> Step:
             raise
         if call.in_flight:
             raise HandlerFault(f"{endpoint.id} answered while a write that it had begun was still on its way")
+        if iscoroutine(call.answer):
+            call.answer.close()
+            raise HandlerFault(f"{endpoint.id} ({endpoint.where}) answered a coroutine: write `return await …`")
 
     return handle
 

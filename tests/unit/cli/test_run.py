@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from narrows.cli import main
+from narrows.cli.run import _serve
 from narrows.cli.server import Server, Watched, secrets_of
 from narrows.cli.target import load
 from narrows.settings import Secret, read_settings
@@ -66,6 +67,19 @@ def test_it_serves_until_a_person_ends_it(tmp_path, caller):
     (announced,) = [json.loads(line) for line in result.stderr.splitlines() if '"narrows.cli"' in line]
     assert announced["message"] == f"lunch 1.0.0 serves on {caller.url}"
     assert announced["level"] == "info"
+
+
+def test_ctrl_c_while_it_runs_is_no_failure():
+    """Wherever in the server it is pressed, a person who ends the command reads no stack."""
+
+    class Pressed:
+        """A server at which Ctrl-C is pressed."""
+
+        def run(self):
+            """Run until then."""
+            raise KeyboardInterrupt
+
+    assert _serve(Pressed()) is None
 
 
 def test_a_declaration_that_is_refused_is_listed_in_words(tmp_path):

@@ -194,6 +194,21 @@ async def test_a_handler_that_leaves_a_write_behind_fails() -> None:
         await handled(leaves)
 
 
+async def test_a_forgotten_await_is_told_in_words() -> None:
+    """The operators read which handler answers a coroutine, and what to write."""
+
+    async def soon() -> calls.Team:
+        """Never run: nobody awaits it."""
+        raise AssertionError
+
+    async def forgets(call: Call, team_id: NumberId) -> calls.Team:
+        """Answer what was not awaited."""
+        return soon()  # type: ignore[return-value]  # the mistake that is tried
+
+    with pytest.raises(HandlerFault, match=r"test_handle\.py:\d+\) answered a coroutine: write `return await"):
+        await handled(forgets)
+
+
 # --- the start ------------------------------------------------------------------------------------------------------
 
 

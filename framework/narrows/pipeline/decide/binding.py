@@ -16,8 +16,10 @@ def refuse_unbound(preparing: Preparing) -> None:
             preparing.refuse(
                 "id-unbound",
                 f"nothing binds the object id `{place}`",
-                f'name it in within="…:{{{place}}}", prove it with inside={{"{place}": (Upstream.read, "field")}}, '
-                f'or explain it with unbound={{"{place}": "why this is safe"}}',
+                'read its object first with given={"thing": Upstream.read} and within="team:{thing.team_id}"; '
+                f'or prove it with inside={{"{place}": (Upstream.read, "field")}}; '
+                f'or explain it with unbound={{"{place}": "why this is safe"}}; '
+                f'or, only if the id names the domain itself, write within="team:{{{place}}}"',
             )
     for name, (operation, field) in endpoint.inside.items():
         if name in places and name not in bound:
