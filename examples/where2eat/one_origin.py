@@ -63,7 +63,7 @@ class OneOrigin:
         await self._orders.put({"type": "lifespan.startup"})
         try:
             await self._bff(dict(_LIFESPAN), self._orders.get, self._heard)
-        except Exception as error:
+        except Exception as error:  # whatever stops the start is told to the server that waits for it
             if self._ready.is_set():
                 raise
             self._failed(error)

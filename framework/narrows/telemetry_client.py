@@ -103,7 +103,7 @@ class _Restore(httpx.AsyncBaseTransport):
         request.headers = httpx.Headers([*kept, *added])
         try:
             return await self._inner.handle_async_request(request)
-        except Exception as error:
+        except Exception as error:  # whatever it is, its text must not reach the span; the caller gets it whole
             raise _blank(type(error))(error) from None
 
     async def aclose(self) -> None:

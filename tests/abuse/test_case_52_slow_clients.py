@@ -153,7 +153,7 @@ async def test_case_52_two_hundred_slow_sockets_do_not_stop_normal_traffic():
             await normal.send(get("/normal"))
             assert (await normal.answer()).status == 200
             assert len(site.peers) == 201
-        ends = await asyncio.gather(*(client.rest() for client in clients))
+        ends = await asyncio.gather(*(client.rest(patience_s=5) for client in clients))
         assert {end[9:12] for end in ends} == {b"", b"408"}
         for _ in range(201):
             await site.next_lost()

@@ -78,7 +78,7 @@ async def test_case_53_a_slow_upstream_ends_at_the_deadline(behave: Behave) -> N
         began = time.perf_counter()
         got = await ask(w.app, BOOKINGS, token=w.token())
         assert (got.status, got.kind) == (504, "upstream-timeout")
-        assert 0.25 < time.perf_counter() - began < 5
+        assert 0.25 < time.perf_counter() - began < 1.5
         await site.next_gone()
         assert site.connections == 1
 
@@ -103,7 +103,7 @@ async def test_case_53_the_call_has_one_deadline_for_all_its_operations() -> Non
         began = time.perf_counter()
         got = await ask(w.app, "/bookings/booking-1", "DELETE", token=w.token())
         assert got.status == 504
-        assert time.perf_counter() - began < 5
+        assert time.perf_counter() - began < 1.5
         assert len(site.requests) == 2
 
 

@@ -13,7 +13,7 @@ from uvicorn.server import ServerState
 from narrows.surfaces.serving import ReceiptLimits, make_config
 from narrows.surfaces.serving_peers import Peers
 
-PATIENCE_S = 20.0
+PATIENCE_S = 1.8
 
 
 class Answer(NamedTuple):
@@ -45,10 +45,10 @@ class Client:
             body = await self.reader.readexactly(int(headers["content-length"]) if with_body else 0)
         return Answer(int(status_line.split(" ")[1]), headers, body)
 
-    async def rest(self) -> bytes:
+    async def rest(self, patience_s: float = PATIENCE_S) -> bytes:
         """Everything up to the end of the connection, or up to its reset."""
         received = b""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             try:
                 while data := await self.reader.read(1 << 16):
                     received += data

@@ -138,7 +138,7 @@ def _shape(function: Callable[..., Any], source: Callable[[str, Any], Source], s
     """Read names, types and defaults of a function."""
     try:
         hints = get_type_hints(function, include_extras=True)
-    except Exception as error:
+    except Exception as error:  # an annotation is code: it raises whatever evaluating it raises
         raise ShapeError(
             "type-unknown",
             f"a type of {function.__name__} cannot be resolved ({error})",

@@ -49,7 +49,7 @@ async def _through(call: Call, steps: tuple[Step, ...], call_s: float) -> Except
         async with limit:
             for step in steps:
                 await step(call)
-    except Exception as fault:
+    except Exception as fault:  # whatever a step raises, the call ends in one settled reply
         return UpstreamTimeout() if limit.expired() else fault
     except asyncio.CancelledError:
         if _is_cancelled():

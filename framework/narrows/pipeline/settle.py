@@ -101,7 +101,7 @@ class Settle:
         if call.mode != "live" and not call.endpoint.builtin:
             try:
                 reply = await self._keep(call, reply)
-            except Exception as fault:
+            except Exception as fault:  # whatever the store raises: no answer without its rehearsal
                 _log.error("a rehearsal could not be kept: %s", tell(fault))
                 return self._refused(call, Unavailable(headers={"Retry-After": "5"}))
         named = {name for name, _ in reply.headers}
@@ -136,7 +136,7 @@ class Settle:
     def _is_kept(self, record: Record) -> bool:
         try:
             self._log.append(record)
-        except Exception as fault:
+        except Exception as fault:  # whatever the sink raises: no success without its record
             _log.error("a record could not be written: %s", tell(fault))
             return False
         return True

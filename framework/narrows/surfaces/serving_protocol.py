@@ -264,7 +264,7 @@ class GuardedProtocol(H11Protocol):
             await self._served(scope, receive, partial(self._send, cycle, send))
         except asyncio.CancelledError:
             problem = Unavailable("The server is stopping.")
-        except Exception as error:
+        except Exception as error:  # whatever the application raises, its client gets an answer
             self.logger.error("The application failed: %s", _where(error))
         if not cycle.response_started:
             await self._send_problem(send, problem)
