@@ -47,9 +47,9 @@ check: setup ## check format, style and types
 	$(python) -m mypy $(typed)
 
 .PHONY: interop
-interop: setup ## run the tests with a real browser and a second type checker (installs both)
+interop: setup ## run the tests with a real browser, a second type checker and a clock (installs what is missing)
 	.ci/setup-interop
-	$(python) -m pytest tests/interop
+	$(python) -m pytest tests/interop tests/bench
 
 .PHONY: format
 format: setup ## put the code into the project's form
