@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, o
 
 import msgspec
 
+from narrows.declare.commit import Commit
 from narrows.errors import Problem
 from narrows.settings import ConnectorKind, ConnectorState, Secret
 
@@ -41,7 +42,10 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connector(msgspec.Struct, frozen=True, kw_only=True):
-    """The program that calls, as it is registered; never named by a header."""
+    """The program that calls, as it is registered; never named by a header.
+
+    `purpose` says what it is for; `commit` is what its kind and its template ask of a live write at the least.
+    """
 
     id: str
     issuer: str
@@ -50,6 +54,8 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     kind: ConnectorKind
     state: ConnectorState
     version: str
+    purpose: str = ""
+    commit: Commit = "open"
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):

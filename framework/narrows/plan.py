@@ -41,7 +41,8 @@ from narrows.telemetry import CallSpan, Telemetry
 from narrows.transport import Dial, dial
 from narrows.upstreams.breaker import Breaker
 from narrows.upstreams.exchange import Exchanger
-from narrows.upstreams.rehearse import Rehearser, Sandbox, Synthetic
+from narrows.upstreams.rehearse import Rehearser
+from narrows.upstreams.sandbox import Sandbox, Synthetic
 from narrows.upstreams.send import Sendables, Sender
 from narrows.upstreams.wire import LiveWire, ReadWire
 

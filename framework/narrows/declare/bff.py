@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
+from narrows.declare.commit import Commit
 from narrows.declare.endpoint import Endpoint, Predicate, Uses
 from narrows.declare.upstream import Operation, place_of
 from narrows.errors import Problem
@@ -32,7 +33,8 @@ class Guards(TypedDict, total=False):
     - `uses`: every operation that the handler may send, once each unless `.times(n)`;
     - `rate`: `30/minute` (per caller, or `… per connector`, `… per tenant`), or several;
     - `problems`: the problems that the handler itself answers with;
-    - `for_services`: whether a service may call without a person.
+    - `for_services`: whether a service may call without a person;
+    - `commit`: how a live write may come at the least: `open`, `receipt` or `confirmed`.
     """
 
     roles: AbstractSet[str]
@@ -47,6 +49,7 @@ class Guards(TypedDict, total=False):
     rate: str | Sequence[str]
     problems: Sequence[type[Problem]]
     for_services: bool
+    commit: Commit
 
 
 class Bff:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from narrows.declare.commit import Commit
 from narrows.declare.upstream import Operation, Times
 from narrows.errors import Problem
 
@@ -42,6 +43,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     rates: tuple[str, ...] | None = None
     problems: tuple[type[Problem], ...] = ()
     for_services: bool = False
+    commit: Commit = "open"
     public: str | None = None
     owned: bool = False
     unknown: tuple[str, ...] = ()

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
-from narrows.errors import Unavailable
 from narrows.stores import Owner
 from narrows.stores.rehearsals import Bounds, Envelope, used_already
+from narrows.stores.sqlite_file import SqliteFile
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-_BUSY_S = 5.0
 _SCHEMA = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
-PRAGMA secure_delete = ON;
 CREATE TABLE IF NOT EXISTS rehearsals (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -39,8 +28,8 @@ class SqliteRehearsals:
     """Keeps rehearsals for `lifetime_s` seconds in a file that several processes of one machine may share.
 
     The file belongs to its user alone (mode 0600); documents are sealed with `key` (32 bytes), owners are keyed
-    digests. `now` gives seconds of the wall clock. One worker thread does the work, so that the loop never waits for
-    the disk. Raises OSError or sqlite3.Error when the file cannot be opened; its methods raise `Unavailable`.
+    digests. `now` gives seconds of the wall clock. Raises OSError or sqlite3.Error when the file cannot be opened; its
+    methods raise `Unavailable`.
     """
 
     def __init__(
@@ -56,41 +45,29 @@ class SqliteRehearsals:
         self._lifetime_s = lifetime_s
         self._bounds = bounds or Bounds()
         self._envelope = Envelope(key, self._bounds)
-        self._connection = _connect(Path(path))
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="narrows-rehearsals")
-        self._closed = False
+        self._file = SqliteFile(path, _SCHEMA, "rehearsals")
 
     async def put(self, rehearsal_id: str, owner: Owner, document: bytes) -> None:
         """Keep a document under a new id. Raises `StoreRefused` for a used id or a document that is too large."""
-        await self._run(self._put, rehearsal_id, owner, document)
+        await self._file.run(self._put, rehearsal_id, owner, document)
 
     async def get(self, rehearsal_id: str, owner: Owner) -> bytes | None:
         """The document, or None: absent, expired and another's look alike."""
-        return await self._run(self._get, rehearsal_id, owner)
+        return await self._file.run(self._get, rehearsal_id, owner)
 
     async def newest(self, owner: Owner, count: int) -> list[bytes]:
         """The owner's newest documents, newest first."""
-        return await self._run(self._newest, owner, max(count, 0))
+        return await self._file.run(self._newest, owner, max(count, 0))
 
     async def close(self) -> None:
         """Close the file once what was begun has ended; a second time does nothing."""
-        if not self._closed:
-            self._closed = True
-            await self._run(self._connection.close)
-            self._worker.shutdown()
+        await self._file.close()
 
-    async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do it in the worker, one at a time."""
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, lambda: work(*args, **kwargs))
-        except sqlite3.Error as error:
-            raise Unavailable("The store of rehearsals is away.", headers={"Retry-After": "5"}) from error
-
-    def _put(self, rehearsal_id: str, owner: Owner, document: bytes) -> None:
+    def _put(self, connection: sqlite3.Connection, rehearsal_id: str, owner: Owner, document: bytes) -> None:
         now, whose = self._now(), self._envelope.owner(owner)
         expires = now + self._lifetime_s
         sealed = self._envelope.seal(rehearsal_id, whose, expires, document)
-        with self._connection as connection:
+        with connection:
             connection.execute("DELETE FROM rehearsals WHERE expires <= ?", (now,))
             try:
                 connection.execute(
@@ -113,36 +90,19 @@ class SqliteRehearsals:
             connection.execute("DELETE FROM rehearsals WHERE seq = ?", (oldest,))
             count, size = count - 1, size - freed
 
-    def _get(self, rehearsal_id: str, owner: Owner) -> bytes | None:
+    def _get(self, connection: sqlite3.Connection, rehearsal_id: str, owner: Owner) -> bytes | None:
         whose = self._envelope.owner(owner)
-        row = self._connection.execute(
+        row = connection.execute(
             "SELECT expires, sealed FROM rehearsals WHERE id = ? AND owner = ? AND expires > ?",
             (rehearsal_id, whose, self._now()),
         ).fetchone()
         return self._envelope.open(rehearsal_id, whose, *row) if row else None
 
-    def _newest(self, owner: Owner, count: int) -> list[bytes]:
+    def _newest(self, connection: sqlite3.Connection, owner: Owner, count: int) -> list[bytes]:
         whose = self._envelope.owner(owner)
-        rows = self._connection.execute(
+        rows = connection.execute(
             "SELECT id, expires, sealed FROM rehearsals WHERE owner = ? AND expires > ? ORDER BY seq DESC LIMIT ?",
             (whose, self._now(), count),
         ).fetchall()
         opened = [self._envelope.open(rehearsal_id, whose, expires, sealed) for rehearsal_id, expires, sealed in rows]
         return [document for document in opened if document is not None]
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """Open the file, made with its mode before SQLite sees it: `-wal` and `-shm` take the mode over."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
-    # The worker alone uses it after this; IMMEDIATE lets two processes queue where DEFERRED would fail half-way.
-    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level="IMMEDIATE", check_same_thread=False)
-    try:
-        connection.executescript(_SCHEMA)
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection

@@ -12,7 +12,8 @@ from narrows.declare.types import PREVIEW
 from narrows.errors import InvalidInput, OperationRefused
 from narrows.settings import UpstreamSettings
 from narrows.stores.sealing import Sealer
-from narrows.upstreams.rehearse import Rehearser, Sandbox, Synthetic
+from narrows.upstreams.rehearse import Rehearser
+from narrows.upstreams.sandbox import Sandbox, Synthetic
 from narrows.upstreams.send import Sender
 from narrows.upstreams.sendable import Sendable
 from narrows.upstreams.wire import ReadWire

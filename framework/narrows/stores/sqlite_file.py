@@ -1,0 +1,74 @@
+"""One SQLite file and the one thread that works on it: what the embedded stores on disk share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from narrows.errors import Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_BUSY_S = 5.0
+_PRAGMAS = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = {synchronous};
+PRAGMA secure_delete = ON;
+"""
+
+
+class SqliteFile:
+    """A file that several processes of one machine may share. It belongs to its user alone (mode 0600).
+
+    `schema` is run at opening; `called` names the store in what a client reads when it is away. `durable` makes each
+    commit reach the disk before it returns. One worker thread does the work, so that the loop never waits for the disk.
+    Raises OSError or sqlite3.Error when the file cannot be opened.
+    """
+
+    def __init__(self, path: str | Path, schema: str, called: str, *, durable: bool = False) -> None:
+        self._called = called
+        self.connection = _connect(Path(path), _PRAGMAS.format(synchronous="FULL" if durable else "NORMAL") + schema)
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"narrows-{called.replace(' ', '-')}")
+        self._closed = False
+
+    async def run(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Do it in the worker, one at a time. Raises `Unavailable` when SQLite fails."""
+        connection = self.connection
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._worker, lambda: work(connection, *args, **kwargs)
+            )
+        except sqlite3.Error as error:
+            raise Unavailable(f"The store of {self._called} is away.", headers={"Retry-After": "5"}) from error
+
+    async def close(self) -> None:
+        """Close the file once what was begun has ended; a second time does nothing."""
+        if not self._closed:
+            self._closed = True
+            await self.run(sqlite3.Connection.close)
+            self._worker.shutdown()
+
+
+def _connect(path: Path, script: str) -> sqlite3.Connection:
+    """Open the file, made with its mode before SQLite sees it: `-wal` and `-shm` take the mode over."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+    # The worker alone uses it after this; IMMEDIATE lets two processes queue where DEFERRED would fail half-way.
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level="IMMEDIATE", check_same_thread=False)
+    try:
+        connection.executescript(script)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
