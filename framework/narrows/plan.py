@@ -90,6 +90,7 @@ class Plan:
         # A wall clock that is set forward must not refill rates; a clock that is passed in is steady.
         self.steady = time.monotonic if around.now is time.time else around.now
         self._key = _key(settings)
+        self.digest = Sealer(self._key, purpose="rehearse").digest
         self.identity = Identity(settings, dial=around.dial, now=around.now)
         self.entries = self._prepare(tuple(builtins))
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now)
@@ -234,8 +235,7 @@ class Plan:
             self._transports.append(transport)
             breaker = Breaker(failures=upstream.breaker_failures, open_s=upstream.breaker_open_s, now=around.now)
             wires[key] = LiveWire(transport, upstream, breaker)
-        sealer = Sealer(self._key, purpose="rehearse")
-        synthetic = Synthetic(sealer.digest, around.now)
+        synthetic = Synthetic(self.digest, around.now)
 
         def sender(ways: Mapping[str, Any]) -> Sender:
             return Sender(self.sendables, ways, self._exchanger, around.now)
@@ -243,8 +243,8 @@ class Plan:
         reading = sender({key: ReadWire(wire) for key, wire in wires.items()})
         return {
             "live": sender(wires),
-            "rehearse": Rehearser(reading, self.sendables, synthetic, sealer.digest),
-            "sandbox": Sandbox(self.sendables, synthetic, sealer.digest),
+            "rehearse": Rehearser(reading, self.sendables, synthetic, self.digest),
+            "sandbox": Sandbox(self.sendables, synthetic, self.digest),
         }
 
     def _count_exchange(self, event: str) -> None:

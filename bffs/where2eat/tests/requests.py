@@ -1,0 +1,30 @@
+"""A request of each endpoint, and the world that they are sent into.
+
+`narrows rehearse bffs.where2eat.app:bff --compare` and tests/flow/test_fidelity.py rehearse each, and then send it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from narrows.testing import Request, Stage
+from tests.flow.world import world
+
+NEW = {"place_id": "node-268056325", "starts_at": "2025-12-01T12:00:00+01:00", "seats": 6, "note": "by the window"}
+BOOK = Request("book_table", "/teams/7/bookings", body=NEW, caller="anna")
+
+REQUESTS = (
+    Request("dining_suggestions", "/teams/7/dining-suggestions", caller="anna"),
+    Request("dining_suggestions", "/teams/7/dining-suggestions?limit=2", caller="ben", label="two"),
+    Request("team_bookings", "/teams/7/bookings", caller="ben", first=(BOOK,)),
+    BOOK,
+    Request("book_table", "/teams/8/bookings", body=NEW, caller="anna", label="of another team"),
+    Request("cancel_booking", "/bookings/{id}", caller="anna", first=(BOOK,)),
+    Request("cancel_booking", "/bookings/{id}", caller="ben", first=(BOOK,), label="by no organiser"),
+)
+
+
+@asynccontextmanager
+async def stage() -> AsyncIterator[Stage]:
+    """Where2Eat with its issuer and its three services inside the process."""
+    async with world() as made:
+        yield Stage(made.app, made.client, made.network, made.records, made.token)
