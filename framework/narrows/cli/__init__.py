@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-_COMMANDS = ("openapi", "run")
+_COMMANDS = ("openapi", "rehearse", "run")
 EXAMPLE = "narrows run bffs.where2eat.app:bff"
 
 
@@ -33,7 +33,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the subcommand; for a wrong one say which there are."""
         if not args[0].startswith("-") and args[0] not in _COMMANDS:
-            known = " and ".join(_COMMANDS)
+            known = f"{', '.join(_COMMANDS[:-1])} and {_COMMANDS[-1]}"
             raise click.UsageError(f"There is no command {args[0]!r}; there are {known}, as in: {EXAMPLE}", ctx)
         return super().resolve_command(ctx, args)
 

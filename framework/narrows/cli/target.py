@@ -14,9 +14,21 @@ import click
 from narrows.cli import EXAMPLE
 
 if TYPE_CHECKING:
+    from narrows.declare.bff import Bff
     from narrows.surfaces.http import Application
 
 SETTINGS_HELP = "The settings file. Without it: narrows.toml beside the file that declares the Bff."
+
+
+def load_bff(target: str) -> Bff:
+    """Import `module:attribute` as `load` does, and give the BFF alone: no settings are read.
+
+    Raises `click.UsageError` for a target that is not there.
+    """
+    from narrows.declare.bff import Bff
+
+    value = _named(target)
+    return value if isinstance(value, Bff) else value.plan.bff
 
 
 def load(target: str, settings: str | None) -> Application:
@@ -24,10 +36,15 @@ def load(target: str, settings: str | None) -> Application:
 
     Raises `click.UsageError` for a target that is not there, `StartRefused`, `SettingsError` and `PolicyError`.
     """
+    return _application(_named(target), settings)
+
+
+def _named(target: str) -> Any:
+    """The object that a target names."""
     module_name, _, attribute = target.partition(":")
     if not module_name or not attribute:
         raise click.UsageError(f"TARGET is `module:attribute`, as in: {EXAMPLE}")
-    return _application(_value(_module(module_name), attribute), settings)
+    return _value(_module(module_name), attribute)
 
 
 def _module(name: str) -> ModuleType:
