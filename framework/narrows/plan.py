@@ -33,9 +33,9 @@ from narrows.pipeline import prepare, run
 from narrows.pipeline.settle import Settle
 from narrows.pipeline.step import Ground, Preparing, Step
 from narrows.settings import Settings
-from narrows.stores import Rehearsals
+from narrows.stores import Commits, Rehearsals
 from narrows.stores.memory import MemoryLimiter
-from narrows.stores.opening import open_rehearsals
+from narrows.stores.opening import open_commits, open_rehearsals
 from narrows.stores.sealing import Sealer
 from narrows.telemetry import CallSpan, Telemetry
 from narrows.transport import Dial, dial
@@ -94,6 +94,7 @@ class Plan:
         self.identity = Identity(settings, dial=around.dial, now=around.now)
         self.entries = self._prepare(tuple(builtins))
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now)
+        self.commits: Commits = open_commits(settings, around.now)
         self.telemetry = Telemetry.build(
             settings, tracer_provider=around.tracer_provider, meter_provider=around.meter_provider
         )
@@ -129,6 +130,7 @@ class Plan:
         await self._exchanger.close()
         await self.identity.close()
         await self.rehearsals.close()
+        await self.commits.close()
         await self.telemetry.close()
 
     async def call(self, entry: Entry, mode: Mode, raw: Raw, *, way: Way, span: CallSpan) -> Reply:

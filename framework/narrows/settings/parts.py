@@ -145,6 +145,8 @@ class StoreSettings(Part, frozen=True, kw_only=True):
 
     rehearsals: str = "memory:"
     rehearsal_s: float = 3600.0
+    commits: str = "memory:"
+    commit_s: float = 86_400.0
     key: Secret | None = None
 
 

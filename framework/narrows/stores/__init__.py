@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -56,6 +56,97 @@ class Rehearsals(Protocol):
 
     async def newest(self, owner: Owner, count: int) -> list[bytes]:
         """The owner's newest documents, newest first."""
+        ...
+
+    async def close(self) -> None:
+        """Release what is held."""
+        ...
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One live call that may write, as far as a store of commits needs to know it.
+
+    `until` is the second by which it has surely ended. `key` is the client's idempotency key and `request` a digest of
+    what it asks for; `receipt` is the id of the rehearsal whose receipt it brings; `trace_id` leads to its record.
+    """
+
+    id: str
+    owner: Owner
+    endpoint: str
+    until: float
+    trace_id: str
+    key: str | None = None
+    request: str = ""
+    receipt: str | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one effect; `unknown` when it left and no answer told."""
+
+    operation: str
+    state: Literal["done", "failed", "unknown"]
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of an attempt's key and receipt.
+
+    `new`: nothing, so it may go on; `running`: another attempt of the same key is on its way for `wait_s` more seconds
+    at the most; `done`: it ended well, with `answer` unless that was too large to keep; `begun`: an effect may have
+    happened and no answer is kept, so it is never sent again; `other`: the key came with another request; `spent`: the
+    receipt is used.
+    """
+
+    state: Literal["new", "running", "done", "begun", "other", "spent"]
+    answer: bytes | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    wait_s: float = 0.0
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """What was about to be sent: the endpoint, the first operation, when, and the trace of the call."""
+
+    id: str
+    endpoint: str
+    operation: str
+    at: float
+    trace_id: str
+    outcomes: tuple[Outcome, ...] | None = None
+
+
+class Commits(Protocol):
+    """Keeps what makes a live write happen once: confirmations, receipts spent, idempotency keys, intents, outcomes.
+
+    Every method raises `Unavailable` when the store is away or full: then nothing may be sent.
+    """
+
+    async def confirm(self, rehearsal_id: str, owner: Owner) -> None:
+        """Note that the person confirmed a rehearsal of this owner; a second time changes nothing."""
+        ...
+
+    async def is_confirmed(self, rehearsal_id: str, owner: Owner) -> bool:
+        """Whether the person confirmed a rehearsal of this owner."""
+        ...
+
+    async def claim(self, attempt: Attempt) -> Found:
+        """Look up an attempt's key and receipt; what is `new` holds the key from here on."""
+        ...
+
+    async def intend(self, attempt: Attempt, operation: str) -> Found:
+        """Put down durably, in one step, that the first effect is about to leave, and spend the receipt.
+
+        Only after `new` it may leave; any other state says who was faster. The same attempt may do it twice.
+        """
+        ...
+
+    async def settle(self, attempt: Attempt, outcomes: Sequence[Outcome], answer: bytes | None) -> None:
+        """Put down how an attempt ended, with its `answer` if it ended well; a key of which nothing came is free again.
+
+        A receipt of an attempt that ended well is spent, even when it had no effect.
+        """
+        ...
+
+    async def unsettled(self, count: int) -> list[Intent]:
+        """The oldest intents without an outcome: calls on their way, and those of processes that were killed."""
         ...
 
     async def close(self) -> None:

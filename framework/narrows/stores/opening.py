@@ -6,14 +6,19 @@ import base64
 import binascii
 import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from narrows.errors import SettingsError
 from narrows.settings import Settings
-from narrows.stores import Rehearsals
+from narrows.stores import Commits, Rehearsals
+from narrows.stores.commits import Lifetimes
 from narrows.stores.memory import MemoryRehearsals
+from narrows.stores.memory_commits import MemoryCommits
 from narrows.stores.sealing import KEY_BYTES
 from narrows.stores.sqlite import SqliteRehearsals
+from narrows.stores.sqlite_commits import SqliteCommits
 
 _MAKE_KEY = (
     "make a key with `openssl rand -base64 32 > rehearsals.key`, keep that file out of the repository, "
@@ -27,31 +32,57 @@ def open_rehearsals(settings: Settings, now: Callable[[], float]) -> Rehearsals:
     `now` gives seconds of the wall clock. Raises `SettingsError` for another store, a file that does not open and a
     key that is missing or not 32 bytes in base64; memory without a key gets one that ends with the process.
     """
-    stores = settings.stores
-    kind, _, name = stores.rehearsals.partition(":")
-    if stores.rehearsal_s <= 0:
-        raise SettingsError("stores.rehearsal_s: the lifetime is not above 0. Remedy: give seconds, such as 3600.")
-    if stores.rehearsals == "memory:":
-        return MemoryRehearsals(now, stores.rehearsal_s, _key(settings) or secrets.token_bytes(KEY_BYTES))
-    if kind == "sqlite" and name:
-        return _open_sqlite(settings, name, now)
-    raise SettingsError(
-        f"stores.rehearsals: {stores.rehearsals!r} names no store. "
-        "Remedy: set `memory:` or `sqlite:` with a path, such as `sqlite:rehearsals.db`."
-    )
+    lifetime_s = _seconds(settings, "rehearsal_s")
+    path, key = _place(settings, "rehearsals")
+    with _opening(settings, "rehearsals"):
+        if path is None:
+            return MemoryRehearsals(now, lifetime_s, key)
+        return SqliteRehearsals(path, now, lifetime_s, key)
 
 
-def _open_sqlite(settings: Settings, name: str, now: Callable[[], float]) -> Rehearsals:
+def open_commits(settings: Settings, now: Callable[[], float]) -> Commits:
+    """Open the store that `stores.commits` names, under the conditions of `open_rehearsals`."""
+    lifetimes = Lifetimes(_seconds(settings, "rehearsal_s"), _seconds(settings, "commit_s"))
+    path, key = _place(settings, "commits")
+    with _opening(settings, "commits"):
+        return MemoryCommits(now, lifetimes, key) if path is None else SqliteCommits(path, now, lifetimes, key)
+
+
+def _place(settings: Settings, field: str) -> tuple[Path | None, bytes]:
+    """Where one store of `[stores]` lies, None for memory, and the key that encrypts it."""
+    named: str = getattr(settings.stores, field)
+    kind, _, name = named.partition(":")
     key = _key(settings)
+    if named == "memory:":
+        return None, key or secrets.token_bytes(KEY_BYTES)
+    if kind != "sqlite" or not name:
+        raise SettingsError(
+            f"stores.{field}: {named!r} names no store. "
+            f"Remedy: set `memory:` or `sqlite:` with a path, such as `sqlite:{field}.db`."
+        )
     if key is None:
         raise SettingsError(f"stores.key: a store in a file is encrypted and needs a key. Remedy: {_MAKE_KEY}.")
+    return settings.path(name), key
+
+
+@contextmanager
+def _opening(settings: Settings, field: str) -> Iterator[None]:
+    """Tell why a store does not open, with its key and the remedy."""
     try:
-        return SqliteRehearsals(settings.path(name), now, settings.stores.rehearsal_s, key)
+        yield
     except (OSError, sqlite3.Error) as error:
         raise SettingsError(
-            f"stores.rehearsals: {name!r} does not open ({error}). "
+            f"stores.{field}: {getattr(settings.stores, field)!r} does not open ({error}). "
             "Remedy: name a plain file, new or made by Narrows, in an existing folder that this user may write."
         ) from None
+
+
+def _seconds(settings: Settings, field: str) -> float:
+    """A lifetime of `[stores]`."""
+    seconds: float = getattr(settings.stores, field)
+    if seconds <= 0:
+        raise SettingsError(f"stores.{field}: the lifetime is not above 0. Remedy: give seconds, such as 3600.")
+    return seconds
 
 
 def _key(settings: Settings) -> bytes | None:

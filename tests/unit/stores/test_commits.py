@@ -1,0 +1,398 @@
+"""One body of promises for both stores of commits, and what only the file must hold."""
+
+import sqlite3
+
+import msgspec
+import pytest
+
+from narrows.errors import SettingsError, Unavailable
+from narrows.settings import Secret, Settings, StoreSettings
+from narrows.stores import Attempt, Found, Outcome, Owner
+from narrows.stores.commits import CommitBounds, Lifetimes
+from narrows.stores.memory_commits import MemoryCommits
+from narrows.stores.opening import open_commits
+from narrows.stores.sqlite_commits import SqliteCommits
+
+KEY = bytes(range(32))
+ANN = Owner("acme", "https://login.example.com", "ann", "where2eat")
+OTHERS = [
+    Owner("other", ANN.issuer, ANN.subject, ANN.connector),
+    Owner(ANN.tenant, "https://other.example.com", ANN.subject, ANN.connector),
+    Owner(ANN.tenant, ANN.issuer, "bob", ANN.connector),
+    Owner(ANN.tenant, ANN.issuer, ANN.subject, "other"),
+]
+DONE = [Outcome("Tables.book", "done")]
+FAILED = [Outcome("Tables.book", "failed")]
+UNKNOWN = [Outcome("Tables.book", "done"), Outcome("Tables.cancel", "unknown")]
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self):
+        self.time = 1_790_000_000.25
+
+    def __call__(self):
+        return self.time
+
+
+@pytest.fixture
+def clock():
+    """The clock of a test."""
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def make(request, clock, tmp_path):
+    """Opens stores of one kind, and closes them after the test."""
+    opened = []
+
+    def open_one(**bounds):
+        lifetimes, bound = Lifetimes(60, 600), CommitBounds(**bounds) if bounds else None
+        if request.param == "memory":
+            opened.append(MemoryCommits(clock, lifetimes, KEY, bounds=bound))
+        else:
+            opened.append(SqliteCommits(tmp_path / "kept.db", clock, lifetimes, KEY, bounds=bound))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        await store.close()
+
+
+def attempt(name="a1", clock=None, **over):
+    """One attempt of Ann to book a table."""
+    fields = {"owner": ANN, "endpoint": "lunch.book", "until": 1_790_000_015.25, "trace_id": "t1", "request": "r1"}
+    return Attempt(id=name, **{**fields, **over})
+
+
+async def both(store, one):
+    """Claim, and put the intent down."""
+    await store.claim(one)
+    return await store.intend(one, "Tables.book")
+
+
+async def test_a_confirmation_is_of_one_rehearsal_of_one_owner(make, clock):
+    """What Ann confirmed is confirmed for her rehearsal alone, and as long as a rehearsal lives."""
+    store = make()
+    assert not await store.is_confirmed("r1", ANN)
+    await store.confirm("r1", ANN)
+    await store.confirm("r1", ANN)
+    assert await store.is_confirmed("r1", ANN)
+    assert not await store.is_confirmed("r2", ANN)
+    for other in OTHERS:
+        assert not await store.is_confirmed("r1", other)
+    clock.time += 60
+    assert not await store.is_confirmed("r1", ANN)
+
+
+async def test_no_confirmation_is_dropped_before_its_time(make, clock):
+    """A full store takes no other confirmation, keeps those it has, and has room again when they are over."""
+    store = make(confirmations=1)
+    await store.confirm("r1", ANN)
+    with pytest.raises(Unavailable):
+        await store.confirm("r2", ANN)
+    await store.confirm("r1", ANN)
+    assert await store.is_confirmed("r1", ANN)
+    clock.time += 60
+    await store.confirm("r2", ANN)
+    assert await store.is_confirmed("r2", ANN)
+
+
+async def test_a_key_is_held_by_one_attempt_at_a_time(make, clock):
+    """While the first is on its way, a second of the same request waits, and one of another request is refused."""
+    store = make()
+    first = attempt(key="k")
+    assert await store.claim(first) == Found(state="new")
+    clock.time += 5
+    assert await store.claim(attempt("a2", key="k")) == Found(state="running", wait_s=10.0)
+    assert (await store.claim(attempt("a3", key="k", request="r2"))).state == "other"
+
+
+async def test_an_attempt_that_ended_well_is_answered_from_the_store(make, clock):
+    """The answer comes back byte for byte, until the key is forgotten."""
+    store = make()
+    first = attempt(key="k")
+    await store.claim(first)
+    assert await store.intend(first, "Tables.book") == Found(state="new")
+    await store.settle(first, DONE, b"\x00answer")
+    again = attempt("a2", key="k")
+    assert await store.claim(again) == Found(state="done", answer=b"\x00answer", outcomes=tuple(DONE))
+    assert (await store.claim(attempt("a2", key="k", request="r2"))).state == "other"
+    clock.time += 600
+    assert (await store.claim(attempt("a2", key="k", until=clock.time + 15))).state == "new"
+
+
+@pytest.mark.parametrize("other", OTHERS)
+async def test_a_key_is_of_one_owner_and_one_endpoint(make, other):
+    """The same text from somebody else, or at another endpoint, is another key."""
+    store = make()
+    first = attempt(key="k")
+    await store.claim(first)
+    await store.settle(first, DONE, b"answer")
+    assert (await store.claim(attempt("a2", key="k", owner=other))).state == "new"
+    assert (await store.claim(attempt("a3", key="k", endpoint="lunch.cancel"))).state == "new"
+
+
+async def test_an_attempt_of_which_nothing_came_frees_its_key(make):
+    """After a failure before any effect, or one of all effects, the same key may be tried again."""
+    store = make()
+    for number, outcomes in enumerate(([], FAILED)):
+        one = attempt(f"a{number}", key="k", request=f"r{number}")
+        assert (await store.claim(one)).state == "new"
+        await store.settle(one, outcomes, None)
+    assert (await store.claim(attempt("a3", key="k"))).state == "new"
+
+
+async def test_an_attempt_that_may_have_had_an_effect_is_never_taken_for_new(make):
+    """After an effect that happened or may have, the key tells what is known of it."""
+    store = make()
+    one = attempt(key="k")
+    await store.claim(one)
+    await store.intend(one, "Tables.book")
+    await store.settle(one, UNKNOWN, None)
+    assert await store.claim(attempt("a2", key="k")) == Found(state="begun", outcomes=tuple(UNKNOWN))
+
+
+async def test_an_intent_without_an_outcome_is_never_taken_over(make, clock):
+    """An attempt that was killed after its intent leaves its key closed; before it, the key is free after its time."""
+    store = make()
+    killed, early = attempt(key="k"), attempt("a2", key="l")
+    for one in (killed, early):
+        await store.claim(one)
+    await store.intend(killed, "Tables.book")
+    clock.time += 20
+    assert (await store.claim(attempt("a3", key="k"))).state == "begun"
+    later = attempt("a4", key="l", until=clock.time + 15)
+    assert (await store.claim(later)).state == "new"
+    # The one whose key was taken over has lost it: it sends nothing, and its end changes nothing.
+    assert (await store.intend(early, "Tables.book")).state == "running"
+    await store.settle(early, [], None)
+    await store.settle(early, DONE, b"late")
+    assert (await store.claim(attempt("a5", key="l"))).state == "running"
+
+
+async def test_a_receipt_is_spent_once(make, clock):
+    """The second attempt is told at once, and also when both had looked before; the first may do it twice."""
+    store = make()
+    first, second = attempt(receipt="r"), attempt("a2", receipt="r")
+    for one in (first, second):
+        assert (await store.claim(one)).state == "new"
+    for _ in range(2):
+        assert (await store.intend(first, "Tables.book")).state == "new"
+    assert (await store.intend(second, "Tables.book")).state == "spent"
+    assert (await store.claim(second)).state == "spent"
+    assert (await store.claim(attempt("a3", receipt="other"))).state == "new"
+    assert (await store.claim(attempt("a4", receipt="r", owner=OTHERS[0]))).state == "new"
+
+
+async def test_a_receipt_is_spent_also_without_an_effect(make):
+    """A commit that ended well without sending anything has used its receipt; one that failed has not."""
+    store = make()
+    failed, well = attempt(receipt="r"), attempt("a2", receipt="r")
+    await store.settle(failed, [], None)
+    assert (await store.claim(well)).state == "new"
+    await store.settle(well, [], b"answer")
+    assert (await store.claim(attempt("a3", receipt="r"))).state == "spent"
+    await store.settle(attempt("a4", receipt="r"), [], b"late")
+
+
+async def test_a_spent_receipt_and_a_finished_key_answer_from_the_key(make):
+    """A retry that brings both reads the stored answer, and not that its receipt is used."""
+    store = make()
+    first = attempt(key="k", receipt="r")
+    await store.claim(first)
+    await store.intend(first, "Tables.book")
+    await store.settle(first, DONE, b"answer")
+    assert (await store.claim(attempt("a2", key="k", receipt="r"))).state == "done"
+
+
+async def test_intents_without_outcome_are_listed(make, clock):
+    """What was about to be sent, and by which call, is told until its outcome is there, or its time is over."""
+    store = make()
+    for number in range(3):
+        await store.intend(attempt(f"a{number}", trace_id=f"t{number}"), "Tables.book")
+    await store.settle(attempt("a1"), DONE, None)
+    await store.settle(attempt("unknown"), DONE, None)
+    found = await store.unsettled(10)
+    assert [(one.id, one.endpoint, one.operation, one.at, one.trace_id) for one in found] == [
+        ("a0", "lunch.book", "Tables.book", clock.time, "t0"),
+        ("a2", "lunch.book", "Tables.book", clock.time, "t2"),
+    ]
+    assert len(await store.unsettled(1)) == 1
+    clock.time += 600
+    await store.intend(attempt("a3"), "Tables.book")
+    assert [one.id for one in await store.unsettled(10)] == ["a3"]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "first", "second"),
+    [
+        ({"keys": 1}, {"key": "k"}, {"key": "l", "owner": OTHERS[0]}),
+        ({"keys_per_owner": 1}, {"key": "k"}, {"key": "l"}),
+        ({"receipts": 1}, {"receipt": "r"}, {"receipt": "s"}),
+        ({"open_intents": 1}, {}, {}),
+    ],
+)
+async def test_a_full_store_refuses_and_forgets_nothing(make, bounds, first, second):
+    """Where there is no room, nothing may be sent; what was kept is still kept."""
+    store = make(**bounds)
+    one, other = attempt(**first), attempt("a2", **second)
+    await store.claim(one)
+    await store.intend(one, "Tables.book")
+    with pytest.raises(Unavailable) as caught:
+        await both(store, other)
+    assert caught.value.headers["Retry-After"] == "60"
+    if first:
+        assert (await store.claim(attempt("a3", **first))).state in ("running", "spent")
+    assert [intent.id for intent in await store.unsettled(10)] == ["a1"]
+
+
+async def test_another_owner_has_room_when_one_has_none(make):
+    """The bound of one owner takes nothing from another."""
+    store = make(keys_per_owner=1)
+    await store.claim(attempt(key="k"))
+    assert (await store.claim(attempt("a2", key="k", owner=OTHERS[0]))).state == "new"
+
+
+async def test_room_comes_back(make, clock):
+    """What is freed or over makes room again, for keys, receipts and intents."""
+    store = make(keys=1, keys_per_owner=1, receipts=1, open_intents=1, intents=1)
+    for number in range(3):
+        one = attempt(f"a{number}", key=f"k{number}", receipt=f"r{number}", until=clock.time + 15)
+        assert (await store.claim(one)).state == "new"
+        assert (await store.intend(one, "Tables.book")).state == "new"
+        await store.settle(one, DONE, b"answer")
+        clock.time += 600
+    freed = attempt("b1", key="k", until=clock.time + 15)
+    await store.claim(freed)
+    await store.settle(freed, [], None)
+    assert (await store.claim(attempt("b2", key="l", until=clock.time + 15))).state == "new"
+
+
+@pytest.mark.parametrize("bounds", [{"answer_bytes": 5}, {"answers_bytes": 5}])
+async def test_an_answer_that_is_too_large_is_not_kept_but_its_key_is(make, bounds):
+    """The retry is told that it was done, without the answer."""
+    store = make(**bounds)
+    one = attempt(key="k")
+    await store.claim(one)
+    await store.settle(one, DONE, b"answer")
+    assert await store.claim(attempt("a2", key="k")) == Found(state="done", outcomes=tuple(DONE))
+
+
+async def test_answers_of_all_keys_have_one_bound(make, clock):
+    """What is forgotten gives its bytes back."""
+    store = make(answers_bytes=400)
+    for number in range(2):
+        one = attempt(f"a{number}", key=f"k{number}", until=clock.time + 15)
+        await store.claim(one)
+        await store.settle(one, DONE, b"x" * 300)
+    kept = [(await store.claim(attempt("b", key=f"k{number}"))).answer for number in range(2)]
+    assert kept == [b"x" * 300, None]
+    clock.time += 600
+    late = attempt("a3", key="k3", until=clock.time + 15)
+    await store.claim(late)
+    await store.settle(late, DONE, b"x" * 300)
+    assert (await store.claim(attempt("b", key="k3"))).answer == b"x" * 300
+
+
+async def test_two_processes_share_a_file(clock, tmp_path):
+    """What one connection put down, another meets: a key, a receipt, a confirmation."""
+    one, other = (SqliteCommits(tmp_path / "kept.db", clock, Lifetimes(60, 600), KEY) for _ in range(2))
+    first = attempt(key="k", receipt="r")
+    await one.confirm("r", ANN)
+    await one.claim(first)
+    await one.intend(first, "Tables.book")
+    assert await other.is_confirmed("r", ANN)
+    assert (await other.claim(attempt("a2", key="k"))).state == "running"
+    assert (await other.intend(attempt("a2", receipt="r"), "Tables.book")).state == "spent"
+    assert [intent.id for intent in await other.unsettled(10)] == ["a1"]
+    for store in (one, other):
+        await store.close()
+
+
+async def test_nothing_in_the_file_can_be_read(clock, tmp_path):
+    """Neither a name, a key, an answer nor an operation stands in it, and another key opens nothing."""
+    path = tmp_path / "kept.db"
+    store = SqliteCommits(path, clock, Lifetimes(60, 600), KEY)
+    one = attempt(key="client-key", receipt="rehearsal-id", trace_id="trace-id", request="request-digest")
+    await store.confirm("rehearsal-id", ANN)
+    await store.claim(one)
+    await store.intend(one, "Tables.book")
+    await store.settle(one, UNKNOWN, b"canary answer")
+    await store.intend(attempt("a2", trace_id="trace-id"), "Tables.book")
+    await store.close()
+    content = path.read_bytes()
+    for text in ("ann", "acme", "where2eat", "client-key", "rehearsal-id", "canary", "Tables", "lunch.", "trace-id"):
+        assert text.encode() not in content
+    assert path.stat().st_mode & 0o077 == 0
+    stranger = SqliteCommits(path, clock, Lifetimes(60, 600), bytes(32))
+    assert await stranger.unsettled(10) == []
+    assert (await stranger.claim(attempt("a3", key="client-key"))).state == "new"
+    await stranger.settle(attempt("a2"), DONE, None)
+    await stranger.close()
+
+
+async def test_a_text_moved_to_another_row_tells_nothing(clock, tmp_path):
+    """Who can write into the file cannot make one key answer with the answer of another."""
+    store = SqliteCommits(tmp_path / "kept.db", clock, Lifetimes(60, 600), KEY)
+    for name in ("k", "l"):
+        one = attempt(name, key=name)
+        await store.claim(one)
+        await store.settle(one, DONE, name.encode())
+    with sqlite3.connect(tmp_path / "kept.db") as other:
+        other.execute("UPDATE keys SET sealed = (SELECT sealed FROM keys WHERE attempt = 'l')")
+    other.close()
+    assert await store.claim(attempt("a2", key="k")) == Found(state="done")
+    assert (await store.claim(attempt("a2", key="l"))).answer == b"l"
+    await store.close()
+
+
+async def test_a_file_that_fails_lets_nothing_through(clock, tmp_path):
+    """Where the disk does not take an intent, that is a 503."""
+    store = SqliteCommits(tmp_path / "kept.db", clock, Lifetimes(60, 600), KEY)
+    with sqlite3.connect(tmp_path / "kept.db") as other:
+        other.execute("DROP TABLE intents")
+    other.close()
+    with pytest.raises(Unavailable):
+        await store.intend(attempt(), "Tables.book")
+    await store.close()
+
+
+def settings(folder, **stores):
+    """Settings with these stores."""
+    return Settings(public_url="https://bff.test", base=str(folder), stores=StoreSettings(**stores))
+
+
+async def test_the_settings_choose_the_store(clock, tmp_path):
+    """`memory:` is the default; a file is opened beside the settings."""
+    key = Secret("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+    memory = open_commits(settings(tmp_path), clock)
+    file = open_commits(settings(tmp_path, commits="sqlite:kept.db", key=key), clock)
+    assert isinstance(memory, MemoryCommits)
+    assert isinstance(file, SqliteCommits)
+    assert (tmp_path / "kept.db").exists()
+    await memory.close()
+    await file.close()
+
+
+@pytest.mark.parametrize(
+    ("over", "key"),
+    [
+        ({"commits": "redis:x"}, "stores.commits"),
+        ({"commits": "sqlite:kept.db"}, "stores.key"),
+        ({"commits": "sqlite:absent/kept.db", "key": Secret("A" * 43 + "=")}, "stores.commits"),
+        ({"commit_s": 0.0}, "stores.commit_s"),
+    ],
+)
+def test_a_store_that_cannot_be_is_refused(clock, tmp_path, over, key):
+    """The error names the key."""
+    with pytest.raises(SettingsError, match=key):
+        open_commits(settings(tmp_path, **over), clock)
+
+
+def test_what_is_known_is_a_plain_value():
+    """Found and attempts are frozen values that a test can compare."""
+    with pytest.raises(AttributeError):
+        Found(state="new").state = "done"
+    assert msgspec.structs.replace(attempt(), id="b") != attempt()
