@@ -116,6 +116,13 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     price: str | None
 
 
+class RateLeft(msgspec.Struct, frozen=True):
+    """How many more calls one rate allows until its window ends."""
+
+    rate: str
+    remaining: int
+
+
 class Page(msgspec.Struct, frozen=True):
     """An answer that is not JSON from a type: the assets of a page and documents made at start."""
 
@@ -159,7 +166,8 @@ class Call:
 
     `effects` are the writes that a rehearsal noted. Of a live call's writes, `sent` holds the ids of those that
     happened, `unknown` of those that left and of which nobody knows whether they happened; `in_flight` counts those
-    under way. `raised` are the problems that operations ended in.
+    under way. `raised` are the problems that operations ended in. `rates_left` is what each rate of the endpoint still
+    allows after this call.
     """
 
     __slots__ = (
@@ -184,6 +192,7 @@ class Call:
         "performer",
         "price",
         "raised",
+        "rates_left",
         "raw",
         "rehearsal_id",
         "reply",
@@ -233,6 +242,7 @@ class Call:
         self.unknown: list[str] = []
         self.in_flight = 0
         self.raised: list[Problem] = []
+        self.rates_left: tuple[RateLeft, ...] = ()
         self.price: Money | None = None
         self.scopes_asked: set[str] = set()
         self.left_out: set[str] = set()

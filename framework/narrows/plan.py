@@ -56,7 +56,10 @@ def _to_stdout(line: bytes) -> None:
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What comes in from outside: the network, the clock, chance, telemetry, and where records go."""
+    """What comes in from outside: the network, the clock, chance, telemetry, and where records go.
+
+    `watch` may wrap each step of each endpoint, once at start, to see how long it takes; it is for development.
+    """
 
     dial: Dial = dial
     now: Callable[[], float] = time.time
@@ -64,6 +67,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     tracer_provider: TracerProvider | None = None
     meter_provider: MeterProvider | None = None
     write_record: Callable[[bytes], object] = _to_stdout
+    watch: Callable[[Step], Step] | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -91,6 +95,7 @@ class Plan:
         self.steady = time.monotonic if around.now is time.time else around.now
         self._key = _key(settings)
         self.digest = Sealer(self._key, purpose="rehearse").digest
+        self._watch = around.watch
         self.identity = Identity(settings, dial=around.dial, now=around.now)
         self.entries = self._prepare(tuple(builtins))
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now)
@@ -207,7 +212,7 @@ class Plan:
         return Entry(
             endpoint=endpoint,
             shape=preparing.shape,
-            steps=steps,
+            steps=tuple(map(self._watch, steps)) if self._watch else steps,
             allowance=Allowance(used, _asks(used), _asks({o: n for o, n in used.items() if o.kind == "read"})),
             ceiling=preparing.ceiling,
         )

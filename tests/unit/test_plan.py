@@ -198,3 +198,23 @@ async def test_token_exchanges_are_counted():
     counted = {point.attributes["narrows.event"]: point.value for point in points}
     assert counted["made"] >= 1
     assert counted["failed"] == 1
+
+
+async def test_who_watches_sees_every_step_in_its_order_and_changes_nothing():
+    """What is given to look at the steps is laid around each of them once, at start."""
+    seen = []
+
+    def watch(step):
+        async def watched(call):
+            seen.append(step.__module__.rpartition(".")[2])
+            await step(call)
+
+        return watched
+
+    around = Surroundings(dial=Network({}).dial, write_record=lambda _: None, watch=watch)
+    plan = Application(make_bff(), make_settings(), around).plan
+    raw = Raw(read_body=no_body)
+    reply = await plan.call(entry_of(plan, "lunch.team"), "live", raw, way="rest", span=plan.telemetry.silent())
+    assert reply.status == 401
+    assert seen == ["receive", "authenticate"]
+    await plan.close()

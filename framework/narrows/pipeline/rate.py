@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from narrows.call import Call
+from narrows.call import Call, RateLeft
 from narrows.declare.rate import Rate
 from narrows.declare.types import Money
 from narrows.errors import QuotaExceeded
@@ -31,8 +31,18 @@ def prepare(preparing: Preparing) -> Step | None:
         allowed = await limiter.take(wanted)
         if not allowed.allowed:
             raise await _exceeded(limiter, wanted, allowed.retry_after_s)
+        if len(wanted) == 1:
+            call.rates_left = (RateLeft(str(wanted[0][1]), allowed.remaining),)
+        else:
+            call.rates_left = await _left(limiter, wanted)
 
     return rate
+
+
+async def _left(limiter: Limiter, wanted: Sequence[tuple[str, Rate]]) -> tuple[RateLeft, ...]:
+    """What each of several rates still allows; what was taken together tells the least of them only."""
+    asked = [(rate, await limiter.ask([(key, rate)])) for key, rate in wanted]
+    return tuple(RateLeft(str(rate), answer.remaining + 1 if answer.allowed else 0) for rate, answer in asked)
 
 
 def _rates(preparing: Preparing) -> list[Rate]:

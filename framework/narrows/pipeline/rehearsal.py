@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from narrows.call import Call, Effect
+from narrows.call import Call, Effect, RateLeft
 from narrows.declare.types import Money
 from narrows.pipeline.step import who
 from narrows.stores import Owner
@@ -16,7 +16,7 @@ class RehearsalDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     `scopes` holds what the token needed, what was asked for upstream, and the write scopes that were only listed;
     `price` the ceiling, what was taken for reads that were sent, and what the effects would cost; `left_out` names of
-    fields that narrowing left out; `stand_ins` JSON pointers into the answer.
+    fields that narrowing left out; `stand_ins` JSON pointers into the answer; `rates` what the rates still allow.
     """
 
     id: str
@@ -32,6 +32,7 @@ class RehearsalDocument(msgspec.Struct, frozen=True, kw_only=True):
     stand_ins: list[str]
     notes: list[str]
     trace_id: str
+    rates: list[RateLeft] = []
 
 
 def owner_of(call: Call) -> Owner:
@@ -66,6 +67,7 @@ def write_document(call: Call, rehearsal_id: str, ceiling: Money | None) -> byte
         stand_ins=pointers(call, call.answer),
         notes=list(call.notes),
         trace_id=call.span.trace_id,
+        rates=list(call.rates_left),
     )
     return msgspec.json.encode(document)
 

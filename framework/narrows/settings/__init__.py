@@ -21,7 +21,7 @@ from narrows.settings.parts import (
     UpstreamSettings,
     is_loopback,
 )
-from narrows.settings.reading import load_settings, merge, read_settings
+from narrows.settings.reading import load_document, load_settings, merge, read_settings
 
 __all__ = [
     "Algorithm",
@@ -40,6 +40,7 @@ __all__ = [
     "TelemetrySettings",
     "UpstreamSettings",
     "is_loopback",
+    "load_document",
     "load_settings",
     "merge",
     "read_settings",

@@ -24,6 +24,11 @@ def load_settings(path: str | Path = "narrows.toml", environ: Mapping[str, str] 
     Raises `SettingsError`.
     """
     variables = os.environ if environ is None else environ
+    return read_settings(load_document(path, variables), where=str(Path(path)), environ=variables)
+
+
+def load_document(path: str | Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The settings as plain tables, before they are judged; see `load_settings`. Raises `SettingsError`."""
     file = Path(path)
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -33,13 +38,12 @@ def load_settings(path: str | Path = "narrows.toml", environ: Mapping[str, str] 
         raise SettingsError(f"{file}: cannot be read ({error.strerror}). Remedy: name a file that can.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not valid TOML ({error}). Remedy: correct that line.") from None
-    chosen = variables.get(_PREFIX + "ENVIRONMENT") or document.get("environment") or "production"
+    chosen = environ.get(_PREFIX + "ENVIRONMENT") or document.get("environment") or "production"
     document = merge(document, _section(document.pop("environments", {}), chosen, file))
-    for name, value in variables.items():
+    for name, value in environ.items():
         if name.startswith(_PREFIX):
             _set(document, name.removeprefix(_PREFIX).lower().split("__"), value, name)
-    document |= {"environment": chosen, "base": str(file.parent)}
-    return read_settings(document, where=str(file), environ=variables)
+    return document | {"environment": chosen, "base": str(file.parent)}
 
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from narrows import Answer, Narrow, NumberId, Upstream, read, write
-from narrows.call import Call, Mode
+from narrows.call import Call, Mode, RateLeft
 from narrows.declare.rate import Rate
 from narrows.declare.types import Money
 from narrows.errors import QuotaExceeded
@@ -201,3 +201,17 @@ def test_an_operation_that_is_not_ready_has_no_price() -> None:
 def test_two_currencies_do_not_start() -> None:
     """The most that a call can cost could not be said."""
     assert calls.refused(rate, calls.declared(team, uses=[Priced.a, Priced.c])) == ["price-currencies"]
+
+
+async def test_a_call_knows_what_each_rate_still_allows() -> None:
+    """The call's own take is counted, and each of several rates is told by itself."""
+    step = calls.made(rate, READ)
+    first, second = calls.call(READ), calls.call(READ)
+    await step(first)
+    await step(second)
+    assert first.rates_left == (RateLeft("2/minute per caller", 1),)
+    assert second.rates_left == (RateLeft("2/minute per caller", 0),)
+    several = calls.declared(team, rate=["3/minute", "1/day per tenant"])
+    call = calls.call(several)
+    await calls.made(rate, several)(call)
+    assert call.rates_left == (RateLeft("3/minute per caller", 2), RateLeft("1/day per tenant", 0))

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from narrows import NumberId
-from narrows.call import Effect, Reply
+from narrows.call import Effect, RateLeft, Reply
 from narrows.declare.types import Money
 from narrows.pipeline.rehearsal import RehearsalDocument, owner_of, write_document
 from narrows.stores import Owner
@@ -48,6 +48,7 @@ def test_a_document_tells_what_would_have_happened() -> None:
     call.notes = ["a note"]
     call.stand_ins = {"made-up"}
     call.answer = {"id": "made-up", "name": "real name"}
+    call.rates_left = (RateLeft("2/minute per caller", 1),)
     document = written(call, Money.parse("2 EUR"))
     assert document == RehearsalDocument(
         id="r1",
@@ -63,6 +64,7 @@ def test_a_document_tells_what_would_have_happened() -> None:
         stand_ins=["/id"],
         notes=["a note"],
         trace_id=calls.TRACE_ID,
+        rates=[RateLeft("2/minute per caller", 1)],
     )
 
 
