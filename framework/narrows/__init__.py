@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         NumberId,
         PageSize,
         ShortText,
-        hole,
     )
     from narrows.declare.upstream import Answer, Operation, Upstream, read, write
     from narrows.errors import NarrowsError, Problem
@@ -59,7 +58,6 @@ _HOMES = {
     "Upstream": "declare.upstream",
     "app": "surfaces.http",
     "gather": "call",
-    "hole": "declare.types",
     "load_settings": "settings",
     "read": "declare.upstream",
     "write": "declare.upstream",
@@ -91,7 +89,6 @@ __all__ = [
     "Upstream",
     "app",
     "gather",
-    "hole",
     "load_settings",
     "read",
     "write",

@@ -24,6 +24,7 @@ def settings_refusals(settings: Settings, used: Iterable[str]) -> Iterator[Refus
     yield from _issuers(settings)
     yield from _domains(settings)
     yield from _serving(settings)
+    yield from _placeholders(settings, named)
 
 
 def limit_refusals(settings: Settings) -> Iterator[Refusal]:
@@ -72,6 +73,18 @@ def _serving(settings: Settings) -> Iterator[Refusal]:
         yield _set("serving.host", where, "serving-plain", "plain HTTP would be served off loopback", remedy)
     if _is_plain(settings.public_url):
         yield _set("public_url", where, "public-url-plain", "clients would be sent to plain HTTP", "use https://")
+
+
+def _placeholders(settings: Settings, named: Mapping[str, UpstreamSettings]) -> Iterator[Refusal]:
+    """What was left open when the settings were made; in development nothing has to be there yet."""
+    urls = {"public_url": settings.public_url}
+    urls |= {f"issuers.{name}.url": issuer.url for name, issuer in settings.issuers.items()}
+    urls |= {f"upstreams.{name}.url": upstream.url for name, upstream in named.items()}
+    for key, url in urls.items() if settings.environment != "development" else ():
+        if f".{urlsplit(url).hostname}".endswith(".invalid"):
+            rule = "a host in .invalid stands for one that nobody has named yet (RFC 6761, 6.4)"
+            remedy = f"name the real one in [environments.{settings.environment}]"
+            yield _set(key, _where(settings), "placeholder-left", rule, remedy)
 
 
 def _is_plain(url: str) -> bool:

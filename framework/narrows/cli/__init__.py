@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-_COMMANDS = ("openapi", "rehearse", "run")
+_COMMANDS = ("new", "openapi", "rehearse", "run")
 EXAMPLE = "narrows run bffs.where2eat.app:bff"
 
 

@@ -51,7 +51,7 @@ class Network:
         """Put more hosts into it, such as those that are themselves made with it."""
         self._hosts |= {name: _transport(host) for name, host in hosts.items()}
 
-    def dial(self, _ca: str | None = None) -> httpx.AsyncBaseTransport:
+    def dial(self, ca: str | None = None) -> httpx.AsyncBaseTransport:  # noqa: ARG002 - as the protocol has it
         """Make a transport, as `Surroundings.dial` wants it."""
         return _Dialled(self)
 

@@ -6,14 +6,14 @@ from importlib.metadata import version
 
 from click.testing import CliRunner
 
-from narrows.cli import main
+from narrows.cli import _COMMANDS, main
 
 
 def test_help_lists_every_subcommand():
     """Whoever types `narrows --help` reads what there is."""
     result = CliRunner().invoke(main, ["--help"])
     assert result.exit_code == 0
-    assert all(f"\n  {name} " in result.output for name in ("openapi", "rehearse", "run"))
+    assert all(f"\n  {name} " in result.output for name in _COMMANDS)
 
 
 def test_version_is_that_of_the_package():
@@ -25,10 +25,9 @@ def test_a_wrong_command_is_answered_with_the_right_ones():
     """A typing error costs no look into the documentation."""
     result = CliRunner().invoke(main, ["serve"])
     assert result.exit_code == 2
-    assert (
-        "There is no command 'serve'; there are openapi, rehearse and run, as in: narrows run bffs.where2eat.app:bff"
-        in (result.stderr)
-    )
+    *others, last = _COMMANDS
+    known = f"there are {', '.join(others)} and {last}, as in: narrows run bffs.where2eat.app:bff"
+    assert f"There is no command 'serve'; {known}" in result.stderr
     assert main.get_command(None, "serve") is None
 
 

@@ -1,0 +1,118 @@
+"""`narrows new`: make a BFF that starts, is tested and is safe."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from narrows.devkit.scaffold.facts import Draft, Facts
+
+_SHAPES = ("read-only", "limited-write", "aggregate")
+
+
+@click.command("new", short_help="Make a new BFF.")
+@click.argument("name")
+@click.option("--shape", type=click.Choice(_SHAPES), help="What it does. Without it, and without --from: read-only.")
+@click.option(
+    "--from",
+    "document",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take upstream, operations and types from this OpenAPI document (2.0, 3.0 or 3.1).",
+)
+@click.option("--operations", help="With --from: the ids of the operations to take, with commas between them.")
+@click.option("--owner", help="Who answers for it: an address of a team. Asked for at a terminal.")
+@click.option("--purpose", help="What it is for, in a sentence. Asked for at a terminal.")
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("bffs"),
+    show_default=True,
+    help="The folder of the BFFs.",
+)
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+def command(
+    name: str,
+    shape: str | None,
+    document: Path | None,
+    operations: str | None,
+    owner: str | None,
+    purpose: str | None,
+    into: Path,
+    form: str,
+) -> None:
+    """Make bffs/NAME: declarations, types, settings, connector files, a policy, tests that pass, a CI file and a page.
+
+    Nothing is written over, and nothing is left behind when it fails.
+
+    \b
+    Shapes:
+      read-only      a list and one object of one upstream
+      limited-write  the same, and a write that wants the receipt of its rehearsal
+      aggregate      two upstreams gathered into one answer
+    """
+    from narrows.devkit.scaffold.facts import checked_name
+    from narrows.devkit.scaffold.writing import write
+
+    _fit(shape, document, operations)
+    checked_name(name)
+    facts = _facts(name, owner, purpose, shape or "read-only", ask=form == "text" and sys.stdin.isatty())
+    draft = _draft(facts, shape or "read-only", document, operations)
+    written = write(draft, name, into)
+    _tell(form, facts, draft, [str(file) for file in written], into)
+
+
+def _fit(shape: str | None, document: Path | None, operations: str | None) -> None:
+    """Options that belong together, and those that do not."""
+    if document is not None and shape is not None:
+        raise click.UsageError("--from and --shape exclude each other: the document says what there is. Leave one out.")
+    if document is not None and not operations:
+        raise click.UsageError("--from wants --operations: the ids of those to take, as in --operations getPet,addPet")
+    if operations and document is None:
+        raise click.UsageError("--operations belongs to --from: name the OpenAPI document, as in --from openapi.json")
+
+
+def _facts(name: str, owner: str | None, purpose: str | None, shape: str, *, ask: bool) -> Facts:
+    from narrows.devkit.scaffold.facts import judged
+    from narrows.devkit.scaffold.shapes import PURPOSES
+
+    usual = {"owner": f"{name.replace('_', '-')}@example.com", "purpose": PURPOSES[shape]}  # type: ignore[index] # a choice of click
+    given = {"owner": owner, "purpose": purpose}
+    questions = {"owner": "Who answers for it", "purpose": "What is it for, in a sentence"}
+    for what, value in given.items():
+        if value is None:
+            given[what] = click.prompt(questions[what], default=usual[what]) if ask else usual[what]
+    return judged(name, owner=str(given["owner"]), purpose=str(given["purpose"]), today=date.today())
+
+
+def _draft(facts: Facts, shape: str, document: Path | None, operations: str | None) -> Draft:
+    if document is not None:
+        wanted = [part.strip() for part in (operations or "").split(",") if part.strip()]
+        made: Draft = import_module("narrows.devkit.scaffold.openapi").from_document(document, wanted, facts)
+        return made
+    from narrows.devkit.scaffold.shapes import of_shape
+
+    return of_shape(shape, facts)  # type: ignore[arg-type] # a choice of click
+
+
+def _tell(form: str, facts: Facts, draft: Draft, files: list[str], into: Path) -> None:
+    """What was made, what a person must know of it, and what comes next."""
+    package = ".".join((*into.parts, facts.name)) if not into.is_absolute() else facts.name
+    following = [
+        f"python -m pytest {into / facts.name}",
+        f"narrows check {package}.app:bff",
+        f"narrows dev {package}.app:bff",
+    ]
+    if form == "json":
+        click.echo(json.dumps({"name": facts.name, "files": files, "notes": list(draft.notes), "next": following}))
+        return
+    click.echo(f"{facts.bff} is made. Its owner is {facts.owner}; it is to be reviewed by {facts.review_by}.\n")
+    click.echo("".join(f"  {file}\n" for file in files))
+    click.echo("".join(f"Note: {note}\n" for note in draft.notes), nl=False)
+    click.echo("Next:\n" + "".join(f"  {line}\n" for line in following), nl=False)
