@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         NumberId,
         PageSize,
         ShortText,
+        hole,
     )
     from narrows.declare.upstream import Answer, Operation, Upstream, read, write
     from narrows.errors import NarrowsError, Problem
@@ -58,6 +59,7 @@ _HOMES = {
     "Upstream": "declare.upstream",
     "app": "surfaces.http",
     "gather": "call",
+    "hole": "declare.types",
     "load_settings": "settings",
     "read": "declare.upstream",
     "write": "declare.upstream",
@@ -89,6 +91,7 @@ __all__ = [
     "Upstream",
     "app",
     "gather",
+    "hole",
     "load_settings",
     "read",
     "write",

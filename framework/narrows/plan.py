@@ -181,6 +181,7 @@ class Plan:
         used = {endpoint: _counts(endpoint) for endpoint in (*endpoints, *builtins)}
         operations = list(dict.fromkeys(operation for allowed in used.values() for operation in allowed))
         refusals += checks.problem_refusals(endpoints, operations)
+        refusals += checks.hole_refusals(endpoints, operations)
         refusals += checks.settings_refusals(self.settings, {o.upstream.key for o in operations if o.upstream})
         self.sendables: Sendables = checks.sendables_of(operations, self.settings, refusals)
         ground = self._ground(endpoints, refusals)

@@ -5,6 +5,7 @@ The facts of a BFF, the form of its declarations, paths, types, operations, prob
 
 from narrows.checks.bff import bff_refusals
 from narrows.checks.forms import form_refusals
+from narrows.checks.holes import hole_refusals
 from narrows.checks.operations import sendables_of
 from narrows.checks.paths import collisions
 from narrows.checks.policies import policy_refusals
@@ -16,6 +17,7 @@ __all__ = [
     "bff_refusals",
     "collisions",
     "form_refusals",
+    "hole_refusals",
     "limit_refusals",
     "policy_refusals",
     "problem_refusals",

@@ -101,6 +101,10 @@ def _shape(operation: Used) -> Iterator[Refusal]:
         yield refuse(error.code, operation, error.rule, error.remedy)
         return
     yield from form_of_path(operation, {parameter.name for parameter in shape.of("path")})
+    in_query = {parameter.name for parameter in shape.of("query")}
+    if not all(name in in_query and isinstance(wire, str) and wire for name, wire in operation.names.items()):
+        rule = "`names` does not lead from query parameters to the upstream's names of them"
+        yield refuse("names-unclear", operation, rule, 'write names={"per_page": "perPage"}')
     found = list(unreadable(operation, shape))
     yield from found or _types(operation, shape)
 

@@ -34,6 +34,7 @@ class Guards(TypedDict, total=False):
     - `rate`: `30/minute` (per caller, or `… per connector`, `… per tenant`), or several;
     - `problems`: the problems that the handler itself answers with;
     - `for_services`: whether a service may call without a person;
+    - `holes`: what is not decided yet: with one left, nothing starts;
     - `commit`: how a live write may come at the least: `open`, `receipt` or `confirmed`.
     """
 
@@ -50,6 +51,7 @@ class Guards(TypedDict, total=False):
     problems: Sequence[type[Problem]]
     for_services: bool
     commit: Commit
+    holes: Sequence[str]
 
 
 class Bff:

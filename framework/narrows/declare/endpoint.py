@@ -44,6 +44,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     problems: tuple[type[Problem], ...] = ()
     for_services: bool = False
     commit: Commit = "open"
+    holes: tuple[str, ...] = ()
     public: str | None = None
     owned: bool = False
     unknown: tuple[str, ...] = ()

@@ -18,6 +18,14 @@ PREVIEW = {"narrows_preview": True}
 """Marks an argument of a write whose value a rehearsal may show: `Annotated[ShortText, Meta(extra=PREVIEW)]`."""
 
 
+def hole(said: str) -> dict[str, str]:
+    """Mark a place that nobody has filled yet: `Annotated[None, Meta(extra=hole("what is missing"))]`.
+
+    A start that reaches it is refused (`hole-left`), so a type that a scaffold could not express is seen, not guessed.
+    """
+    return {"narrows_hole": said}
+
+
 class Input(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What clients send: unknown and duplicate keys are refused, and every string and list must have a bound."""
 

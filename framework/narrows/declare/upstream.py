@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
@@ -38,6 +38,8 @@ class Operation(Generic[P, T]):
         price: str | None,
         problems: Mapping[int, type[Problem]],
         stand_in: Callable[..., Any] | None = None,
+        names: Mapping[str, str] | None = None,
+        holes: Sequence[str] = (),
     ) -> None:
         self.function = function
         self.kind: Kind = kind
@@ -47,6 +49,8 @@ class Operation(Generic[P, T]):
         self.price = price
         self.problems = dict(problems)
         self.stand_in = stand_in
+        self.names = dict(names or {})
+        self.holes = (holes,) if isinstance(holes, str) else tuple(holes)
         self.upstream: type[Upstream] | None = None
         self.name = function.__name__
         self.where = place_of(function)
@@ -97,16 +101,27 @@ def read(
     asks: str | None = None,
     price: str | None = None,
     problems: Mapping[int, type[Problem]] | None = None,
+    names: Mapping[str, str] | None = None,
+    holes: Sequence[str] = (),
 ) -> Callable[[Callable[Concatenate[Any, P], Answer[T]]], Operation[P, T]]:
     """Declare an operation without effects (`GET path`).
 
     `asks` is the scope that the exchanged token must hold, `price` what one request costs (`0.01 EUR`), `problems` maps
-    an upstream's status to a problem.
+    an upstream's status to a problem, `names` a parameter to the upstream's own name of it in the query. `holes` says
+    what is not expressed yet: with one left, nothing starts.
     """
 
     def declare(function: Callable[Concatenate[Any, P], Answer[T]]) -> Operation[P, T]:
         return Operation(
-            function, kind="read", path=path, method="GET", asks=asks, price=price, problems=problems or {}
+            function,
+            kind="read",
+            path=path,
+            method="GET",
+            asks=asks,
+            price=price,
+            problems=problems or {},
+            names=names,
+            holes=holes,
         )
 
     return declare
@@ -120,10 +135,12 @@ def write(
     price: str | None = None,
     problems: Mapping[int, type[Problem]] | None = None,
     stand_in: Callable[..., Any] | None = None,
+    names: Mapping[str, str] | None = None,
+    holes: Sequence[str] = (),
 ) -> Callable[[Callable[Concatenate[Any, P], Answer[T]]], Operation[P, T]]:
     """Declare an operation with an effect. In a rehearsal it is never sent, and becomes an effect.
 
-    `stand_in` makes the answer that a rehearsal gives in its place, from the same arguments.
+    `stand_in` makes the answer that a rehearsal gives in its place, from the same arguments; all else as in `read`.
     """
 
     def declare(function: Callable[Concatenate[Any, P], Answer[T]]) -> Operation[P, T]:
@@ -136,6 +153,8 @@ def write(
             price=price,
             problems=problems or {},
             stand_in=stand_in,
+            names=names,
+            holes=holes,
         )
 
     return declare

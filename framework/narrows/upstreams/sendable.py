@@ -27,7 +27,7 @@ class Sendable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     shape: Shape
     base: httpx.URL
     pieces: tuple[tuple[str, str | None], ...]
-    query: tuple[str, ...]
+    query: tuple[tuple[str, str], ...]
     body: str | None
     decoder: msgspec.json.Decoder[Any] | None
     price: Money | None
@@ -46,7 +46,7 @@ class Sendable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             shape=shape,
             base=httpx.URL(settings.url),
             pieces=_cut(urlsplit(settings.url).path.rstrip("/") + operation.path),
-            query=tuple(parameter.name for parameter in shape.of("query")),
+            query=tuple((p.name, operation.names.get(p.name, p.name)) for p in shape.of("query")),
             body=body.name if body else None,
             decoder=None if shape.answer is type(None) else msgspec.json.Decoder(shape.answer),
             price=Money.parse(operation.price) if operation.price else None,
@@ -123,11 +123,11 @@ def plain(value: Any) -> str:
     return made if isinstance(made, str) else msgspec.json.encode(made).decode()
 
 
-def _pairs(names: Sequence[str], values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The query of one use: None is left out, a list repeats its name."""
+def _pairs(names: Sequence[tuple[str, str]], values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The query of one use, with the upstream's own names: None is left out, a list repeats its name."""
     pairs: list[tuple[str, str]] = []
-    for name in names:
-        value = values[name]
+    for own, name in names:
+        value = values[own]
         if isinstance(value, list | tuple | set | frozenset):
             pairs += [(name, plain(item)) for item in value]
         elif value is not None:

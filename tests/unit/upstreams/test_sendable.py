@@ -283,3 +283,15 @@ def test_what_cannot_be_made_ready_says_why(operation: Any, fault: type[Exceptio
     """The start refuses it."""
     with pytest.raises(fault):
         ready(operation)
+
+
+def test_a_query_parameter_is_sent_under_the_upstreams_own_name():
+    """`names` translates it; what has no entry keeps its own."""
+
+    class Renamed(Upstream):
+        @read("/a", asks="a", names={"page_size": "page-size"})
+        def list_all(self, page_size: int, page: int) -> Answer[Team]: ...
+
+    ready = Sendable.prepare(Renamed.list_all, "renamed", UpstreamSettings(url="https://a.test"))
+    request = ready.request({"page_size": 3, "page": 2}, {})
+    assert str(request.url) == "https://a.test/a?page-size=3&page=2"
