@@ -1,0 +1,181 @@
+"""The gate with its memory: what was granted, what it decided, and what waits for an approver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from narrows.audit.decision import DecisionRecord
+from narrows.audit.line import json_line
+from narrows.audit.record import timestamp
+from narrows.declare.bff import Bff
+from narrows.errors import NarrowsError
+from narrows.governance.asked import Grant, Occasion, asked
+from narrows.governance.policy import Decision, Denial, Gate
+from narrows.stores.reviews import Review, Reviews, Verdict
+
+
+class ReviewRefused(NarrowsError):
+    """An approver's verdict is not taken: nothing waits for it, or it is not theirs to give."""
+
+
+class Reviewer:
+    """The gate of one BFF, with its queue. `now` gives seconds since 1970, `write` takes each record as a line."""
+
+    def __init__(
+        self,
+        bff: Bff,
+        gate: Gate,
+        reviews: Reviews,
+        *,
+        approvers: Sequence[str] = (),
+        now: Callable[[], float],
+        write: Callable[[bytes], object] = lambda _: None,
+    ) -> None:
+        self._bff = bff
+        self._gate = gate
+        self._reviews = reviews
+        self._approvers = approvers
+        self._now = now
+        self._write = write
+
+    async def judge(self, occasion: Occasion, record: Any, *, digest: str, by: str) -> Decision:
+        """Decide over a connector's record (a Struct or a mapping) whose digest is `digest`; `by` is who asks.
+
+        The decision is recorded. What could be granted goes into the queue, unless it is a mere check.
+        """
+        grants = await self._grants(_name(record), digest)
+        decision = self._gate.decide(asked(occasion, record, self._bff, digest=digest, grants=grants))
+        if occasion == "check":
+            return decision
+        owned = _owned(record)
+        tenant, owner, contact = owned["tenant"], owned["owner"], owned["contact"]
+        await self._record(
+            DecisionRecord(
+                time=timestamp(self._now()),
+                event="policy",
+                asked=occasion,
+                bff=self._bff.name,
+                connector=owned["connector"],
+                tenant=tenant,
+                owner=owner,
+                digest=digest,
+                by=by,
+                allowed=decision.allowed,
+                policies=decision.policies,
+                denied=tuple(f"{denial.policy}/{denial.rule}" for denial in decision.denials),
+                grants=tuple(grant.grant for grant in grants),
+            )
+        )
+        await self._reviews.open(
+            Review(
+                connector=owned["connector"],
+                tenant=tenant,
+                owner=owner,
+                contact=contact,
+                digest=digest,
+                grant=denial.grant,
+                policy=denial.policy,
+                rule=denial.rule,
+                message=denial.message,
+                asked_at=self._now(),
+            )
+            for denial in decision.denials
+            if denial.grant
+        )
+        return decision
+
+    async def decide(self, connector: str, grant: str, verdict: Verdict, *, by: str, reason: str = "") -> Review:
+        """Grant or deny what waits; what was granted can still be denied. It leaves the queue, and is recorded.
+
+        Of several records of one connector the newest is meant. Raises `ReviewRefused`.
+        """
+        open_for = ("waiting",) if verdict == "granted" else ("waiting", "granted")
+        found = [r for r in await self._reviews.all() if (r.connector, r.grant) == (connector, grant)]
+        review = next((r for r in reversed(found) if r.verdict in open_for), None)
+        if review is None:
+            raise ReviewRefused(
+                f"{connector}: nothing waits there for {grant}. Remedy: see `narrows connector reviews`."
+            )
+        self._may(review, by)
+        decided = msgspec.structs.replace(review, verdict=verdict, by=by.strip(), decided_at=self._now(), reason=reason)
+        if not await self._reviews.decide(decided, review.verdict):
+            raise ReviewRefused(f"{connector}: somebody else decided it meanwhile. Remedy: look at it again.")
+        await self._record(
+            DecisionRecord(
+                time=timestamp(self._now()),
+                event="review",
+                asked=verdict,
+                bff=self._bff.name,
+                connector=connector,
+                tenant=review.tenant,
+                owner=review.owner,
+                digest=review.digest,
+                by=by.strip(),
+                allowed=verdict == "granted",
+                grants=(grant,),
+                reason=reason,
+            )
+        )
+        return decided
+
+    async def waiting(self) -> list[Review]:
+        """What waits for an approver, the oldest first."""
+        return [review for review in await self._reviews.all() if review.verdict == "waiting"]
+
+    def _may(self, review: Review, by: str) -> None:
+        """Refuse a verdict of those who answer for the connector, and of those who are no approvers."""
+        if not by.strip():
+            raise ReviewRefused("a verdict needs a name. Remedy: say --by.")
+        if _same(by, review.owner, review.contact):
+            raise ReviewRefused(
+                f"{review.connector}: {by} answers for it. Remedy: have an approver decide who is neither its owner "
+                "nor its contact."
+            )
+        if not _same(by, *self._approvers):
+            listed = ", ".join(self._approvers) or "nobody yet"
+            raise ReviewRefused(f"{by} is no approver ({listed}). Remedy: set governance.approvers in the settings.")
+
+    async def _grants(self, connector: str, digest: str) -> list[Grant]:
+        return [
+            Grant(grant=review.grant, digest=review.digest, by=review.by)
+            for review in await self._reviews.all()
+            if (review.connector, review.digest, review.verdict) == (connector, digest, "granted")
+        ]
+
+    async def _record(self, record: DecisionRecord) -> None:
+        """Keep a record in the history, and hand it to whoever listens."""
+        line = json_line(msgspec.structs.asdict(record))
+        await self._reviews.note(line)
+        self._write(line)
+
+
+def told(decision: Decision, record: Any) -> str:
+    """A denial as its owner reads it: every reason with its remedy, and whom it is for."""
+    owned = _owned(record)
+    lines = [f"{owned['connector']}: the policy gate denies it.", *map(str, decision.denials)]
+    lines.append(f"For its owner {owned['owner']} (contact {owned['contact']}).")
+    if waits := _grantable(decision.denials):
+        lines.append(f"It waits for an approver, see `narrows connector reviews`: {', '.join(waits)}.")
+    return "\n".join(lines)
+
+
+def _grantable(denials: Sequence[Denial]) -> list[str]:
+    return sorted({denial.grant for denial in denials if denial.grant})
+
+
+def _owned(record: Any) -> dict[str, str]:
+    fields = msgspec.to_builtins(record)
+    named = {name: str(fields.get(name) or "") for name in ("tenant", "owner", "contact")}
+    return {"connector": str(fields.get("id") or ""), **named}
+
+
+def _name(record: Any) -> str:
+    return _owned(record)["connector"]
+
+
+def _same(name: str, *others: str) -> bool:
+    """Whether a name is one of others, in whatever case and spacing."""
+    return name.strip().casefold() in {other.strip().casefold() for other in others}
