@@ -47,7 +47,7 @@ check: setup ## check format, style and types
 	$(python) -m mypy $(typed)
 
 .PHONY: interop
-interop: setup ## run the tests with a real browser, a second type checker and a clock (installs what is missing)
+interop: setup ## run the tests with a real browser, a second type checker, OPA and a clock (installs what is missing)
 	.ci/setup-interop
 	$(python) -m pytest tests/interop tests/bench
 

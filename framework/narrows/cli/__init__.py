@@ -10,7 +10,13 @@ from typing import Any
 
 import click
 
-_COMMANDS = ("new", "openapi", "rehearse", "run")
+# One name a line, sorted.
+_COMMANDS = (
+    "new",
+    "openapi",
+    "rehearse",
+    "run",
+)
 EXAMPLE = "narrows run bffs.where2eat.app:bff"
 
 

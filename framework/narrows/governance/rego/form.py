@@ -72,7 +72,6 @@ _BUILTINS = frozenset(
         "strings.any_suffix_match",
         "substring",
         "sum",
-        "time.parse_rfc3339_ns",
         "to_number",
         "trim",
         "trim_left",
