@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from narrows.call import Call, Caller, gather
     from narrows.declare.bff import Bff
-    from narrows.declare.example import Example
     from narrows.declare.types import (
         Count,
         Currency,
@@ -41,7 +40,6 @@ _HOMES = {
     "Caller": "call",
     "Count": "declare.types",
     "Currency": "declare.types",
-    "Example": "declare.example",
     "Id": "declare.types",
     "Input": "declare.types",
     "Latitude": "declare.types",
@@ -74,7 +72,6 @@ __all__ = [
     "Caller",
     "Count",
     "Currency",
-    "Example",
     "Id",
     "Input",
     "Latitude",

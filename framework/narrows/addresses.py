@@ -20,3 +20,11 @@ def peer_of(host: str | None) -> Network | None:
         mapped = address.ipv4_mapped
         return ip_network(mapped) if mapped else ip_network((address, 64), strict=False)
     return ip_network(address)
+
+
+def bucket_of(peer: str) -> str:
+    """Whose bucket an address is; what is no address, such as the name of a socket, is a peer by itself."""
+    try:
+        return str(peer_of(peer))
+    except ValueError:
+        return peer

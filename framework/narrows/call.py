@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 Mode = Literal["live", "rehearse", "sandbox"]
 Way = Literal["rest", "self-test"]
-Scenario = Literal["slow", "unavailable", "empty", "denied"]
-"""A bad day that a request to the sandbox asks for."""
 
 T1 = TypeVar("T1")
 T2 = TypeVar("T2")
@@ -126,11 +124,12 @@ class RateLeft(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """An answer that is not JSON from a type: the assets of a page and documents made at start."""
+    """An answer that is not JSON from a type: the assets of a page, documents made at start, and redirects."""
 
     body: bytes
     media_type: str
     headers: tuple[tuple[str, str], ...] = ()
+    status: int = 200
 
 
 class Reply(NamedTuple):
@@ -199,7 +198,6 @@ class Call:
         "rehearsal_id",
         "reply",
         "rule",
-        "scenario",
         "scopes_asked",
         "sent",
         "span",
@@ -239,7 +237,6 @@ class Call:
         self.given: dict[str, Any] = {}
         self.domain: str | None = None
         self.rule: str | None = None
-        self.scenario: Scenario | None = None
         self.counts: dict[Operation[..., Any], int] = {}
         self.effects: list[Effect] = []
         self.sent: list[str] = []

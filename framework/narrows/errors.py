@@ -8,7 +8,7 @@ NarrowsError
 └── Problem                  an answer with a status, a stable type and a remedy
     ├── 400  MalformedRequest, AmbiguousCredentials, InvalidInput
     ├── 401  CredentialsMissing, InvalidToken, InteractionRequired
-    ├── 403  ScopeMissing, Forbidden, ConnectorRefused, PersonRequired
+    ├── 403  ScopeMissing, Forbidden, ConnectorRefused, PersonRequired, CrossSite
     ├── 404  NotFound              405  MethodNotAllowed
     ├── 408  RequestTimeout
     ├── 413  ContentTooLarge       415  UnsupportedMediaType
@@ -78,8 +78,8 @@ class StartRefused(NarrowsError):
 class FieldError(msgspec.Struct, frozen=True):
     """One field that does not hold.
 
-    `pointer` is a JSON pointer (RFC 6901) into `{"path": …, "query": …, "header": …, "body": …}`; `detail` states the
-    rule and never repeats the value; `remedy` says what to send instead.
+    `pointer` is a JSON pointer (RFC 6901) into `{"path": …, "query": …, "body": …}`; `detail` states the rule and never
+    repeats the value; `remedy` says what to send instead.
     """
 
     pointer: str
@@ -215,6 +215,14 @@ class PersonRequired(Problem):
     status = 403
     title = "A person's token is required"
     remedy = "Call on behalf of a signed-in person, not with client credentials alone."
+
+
+class CrossSite(Problem):
+    """A request with a session that did not come from the BFF's own page."""
+
+    status = 403
+    title = "This does not come from the page of this BFF"
+    remedy = "Open the confirmation page itself, in a window of its own, and confirm there."
 
 
 class NotFound(Problem):

@@ -5,12 +5,11 @@ It runs the `prepare` of every step, collects every refusal, and knows every rou
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -20,7 +19,7 @@ from opentelemetry.trace import TracerProvider
 
 from narrows import checks
 from narrows.audit.log import RecordLog
-from narrows.call import Allowance, Call, Mode, Performer, Raw, Reply, Way
+from narrows.call import Allowance, Call, Connector, Mode, Performer, Raw, Reply, Way
 from narrows.declare.bff import Bff
 from narrows.declare.endpoint import Endpoint, counts
 from narrows.declare.shape import Shape
@@ -30,11 +29,13 @@ from narrows.errors import PolicyError, Refusal, StartRefused
 from narrows.identity import Identity
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.roles_names import is_object
+from narrows.identity.sessions import Sessions
 from narrows.pipeline import prepare, run
+from narrows.pipeline.authenticate import registered
 from narrows.pipeline.settle import Settle
 from narrows.pipeline.step import Ground, Preparing, Step
 from narrows.settings import Settings
-from narrows.stores import Commits, Rehearsals
+from narrows.stores import Commits, Limiter, Rehearsals
 from narrows.stores.memory import MemoryLimiter
 from narrows.stores.opening import open_commits, open_rehearsals
 from narrows.stores.sealing import Sealer
@@ -43,8 +44,9 @@ from narrows.transport import Dial, dial
 from narrows.upstreams.breaker import Breaker
 from narrows.upstreams.exchange import Exchanger
 from narrows.upstreams.rehearse import Rehearser
-from narrows.upstreams.sandbox import Sandbox, Synthetic, open_digest
+from narrows.upstreams.sandbox import Sandbox, Synthetic
 from narrows.upstreams.send import Sendables, Sender
+from narrows.upstreams.sign_in import SignIn
 from narrows.upstreams.wire import LiveWire, ReadWire
 
 Counts = dict[Operation[..., Any], int]
@@ -64,7 +66,6 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     dial: Dial = dial
     now: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     new_id: Callable[[], str] = lambda: secrets.token_urlsafe(16)
     tracer_provider: TracerProvider | None = None
     meter_provider: MeterProvider | None = None
@@ -95,10 +96,13 @@ class Plan:
         self.now = around.now
         # A wall clock that is set forward must not refill rates; a clock that is passed in is steady.
         self.steady = time.monotonic if around.now is time.time else around.now
+        self.new_id = around.new_id
         self._key = _key(settings)
         self.digest = Sealer(self._key, purpose="rehearse").digest
         self._watch = around.watch
         self.identity = Identity(settings, dial=around.dial, now=around.now)
+        self.sessions = Sessions(settings, key=self._key, now=around.now, new_id=around.new_id)
+        self.addresses: Limiter = MemoryLimiter(self.steady)
         self.entries = self._prepare(tuple(builtins))
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now)
         self.commits: Commits = open_commits(settings, around.now)
@@ -113,6 +117,7 @@ class Plan:
             key=self._key,
             on_event=self._count_exchange,
         )
+        self.sign_in = SignIn(settings, self.identity, self._exchanger.redeem, key=self._key, now=around.now)
         self._transports: list[httpx.AsyncBaseTransport] = []
         self._performers = self._make_performers(around)
         self.settle = Settle(
@@ -168,6 +173,10 @@ class Plan:
         self.identity.revoke(issuer, subject, at)
         self._exchanger.forget_subject(issuer, subject)
 
+    def programs(self, issuer: str) -> list[Connector]:
+        """The programs that are registered with an issuer, by its name in the settings."""
+        return [connector for (at, _), connector in registered(self.settings).items() if at == issuer]
+
     def routes(self) -> dict[str, dict[str, Entry]]:
         """The entries by path template and method."""
         routes: dict[str, dict[str, Entry]] = {}
@@ -200,7 +209,8 @@ class Plan:
             identity=self.identity,
             roles=self._roles(endpoints, refusals),
             limiter=MemoryLimiter(self.steady),
-            addresses=MemoryLimiter(self.steady),
+            addresses=self.addresses,
+            sessions=self.sessions,
             sendables=self.sendables,
         )
 
@@ -245,7 +255,7 @@ class Plan:
             self._transports.append(transport)
             breaker = Breaker(failures=upstream.breaker_failures, open_s=upstream.breaker_open_s, now=around.now)
             wires[key] = LiveWire(transport, upstream, breaker)
-        synthetic = Synthetic(self.digest)
+        synthetic = Synthetic(self.digest, around.now)
 
         def sender(ways: Mapping[str, Any]) -> Sender:
             return Sender(self.sendables, ways, self._exchanger, around.now)
@@ -254,7 +264,7 @@ class Plan:
         return {
             "live": sender(wires),
             "rehearse": Rehearser(reading, self.sendables, synthetic, self.digest),
-            "sandbox": Sandbox(self.sendables, Synthetic(open_digest), self.digest, around.sleep),
+            "sandbox": Sandbox(self.sendables, synthetic, self.digest),
         }
 
     def _count_exchange(self, event: str) -> None:

@@ -23,6 +23,7 @@ from narrows.testing import Clock, Network, Records, bearer, serving
 ISSUER = "https://issuer.test"
 BFF = "https://bff.test"
 SCOPES = {"dining:read": "See suggestions and bookings", "dining:book": "Book and cancel tables"}
+SIGN_IN = {"confirm": "Know who you are, so that you can confirm what a program asks for"}
 UPSTREAMS = {
     "people": ("people-api", {"profiles:read"}),
     "places": ("places-api", {"places:read"}),
@@ -34,7 +35,7 @@ def make_authority(
     clock: Clock,
     *,
     issuer: str = ISSUER,
-    bff_grants: Iterable[Grant] = ("token_exchange",),
+    bff_grants: Iterable[Grant] = ("token_exchange", "authorization_code"),
     **kind: Any,
 ) -> Authority:
     """The issuer of the world, with the people of the staff directory."""
@@ -48,12 +49,13 @@ def make_authority(
             Client("nightly", secret="nightly-secret", kind="service", scopes={"dining:read"},
                    grants={"client_credentials"}, audiences=["where2eat-api"]),
             Client("where2eat-bff", secret="bff-secret", kind="service", grants=set(bff_grants),
-                   audience="where2eat-api", scopes=set().union(*(scopes for _, scopes in UPSTREAMS.values())),
-                   audiences=[audience for audience, _ in UPSTREAMS.values()],
+                   audience="where2eat-api", redirect_uris=[f"{BFF}/confirm/callback"],
+                   scopes=set().union(SIGN_IN, *(scopes for _, scopes in UPSTREAMS.values())),
+                   audiences=["where2eat-api", *(audience for audience, _ in UPSTREAMS.values())],
                    may_exchange_to=dict(UPSTREAMS.values())),
         ],
         apis=[
-            Api("where2eat-api", SCOPES),
+            Api("where2eat-api", SCOPES | SIGN_IN),
             *(Api(audience, dict.fromkeys(scopes, "for the BFF")) for audience, scopes in UPSTREAMS.values()),
         ],
         **{"algorithm": "ES256", "now": clock, "log": lambda _: None, **kind},
@@ -63,7 +65,7 @@ def make_authority(
 def _staff() -> list[dict[str, Any]]:
     from examples.where2eat.staff import claims
 
-    return [{"username": p.id, "subject": p.id, "claims": claims(p.id)} for p in people()]
+    return [{"username": p.id, "subject": p.id, "claims": claims(p.id), "password": f"lunch-{p.id}"} for p in people()]
 
 
 def make_settings(**over: Any) -> Settings:
@@ -77,7 +79,7 @@ def make_settings(**over: Any) -> Settings:
                     "corp": {
                         "url": ISSUER,
                         "audience": "where2eat-api",
-                        "client": {"id": "where2eat-bff", "secret": Secret("bff-secret")},
+                        "client": {"id": "where2eat-bff", "secret": Secret("bff-secret"), "sign_in_scope": "confirm"},
                         "roles": [
                             {"claim": "teams", "role": "member", "domain": "team:{value}"},
                             {"claim": "organises", "role": "organiser", "domain": "team:{value}"},

@@ -20,7 +20,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One narrow thing that a client can ask of a BFF.
 
     `public` (with its reason) and `owned` stand only on Narrows' own endpoints: no credentials, or no role beyond being
-    the authenticated owner of what is asked for. `unknown` keeps names that are no guard, for the start to refuse.
+    the authenticated owner of what is asked for. An owned one with `session` takes a browser's session, and no token,
+    for its credentials. `unknown` keeps names that are no guard, for the start to refuse.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     holes: tuple[str, ...] = ()
     public: str | None = None
     owned: bool = False
+    session: bool = False
     unknown: tuple[str, ...] = ()
 
     @property

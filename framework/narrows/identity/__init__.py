@@ -80,6 +80,10 @@ class Identity:
         """
         self._revocations.add_subject(issuer, subject, at, self._now())
 
+    def is_revoked(self, credential: Credential) -> bool:
+        """Tell whether what a credential was made from has been revoked: a token, or the sign-in of a session."""
+        return self._revocations.cover(credential)
+
     def revoke_token(self, issuer: str, name: str) -> None:
         """Refuse one token from now on; `name` is its `jti`, or for one without what `tokens.token_id` says of it."""
         self._revocations.add_token(issuer, name, self._now())
@@ -87,6 +91,10 @@ class Identity:
     def token_endpoint(self, issuer: str) -> str:
         """The token endpoint of an issuer, by its name in the settings. Raises `Unavailable` while it is not known."""
         return self.issuers[issuer].token_endpoint()
+
+    def authorization_endpoint(self, issuer: str) -> tuple[str, bool]:
+        """Where persons sign in, and whether its answer names it (RFC 9207). Raises `Unavailable` while not known."""
+        return self.issuers[issuer].authorization_endpoint()
 
     async def _verify(self, token: str) -> Verified:
         unverified = jwt.read(token)

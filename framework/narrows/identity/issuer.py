@@ -27,6 +27,8 @@ class Metadata(msgspec.Struct, frozen=True):
     issuer: str
     jwks_uri: str
     token_endpoint: str | None = None
+    authorization_endpoint: str | None = None
+    names_itself: bool = msgspec.field(default=False, name="authorization_response_iss_parameter_supported")
 
 
 class MetadataRefused(KeysRefused):
@@ -89,6 +91,12 @@ class Issuer:
         if self.metadata is None or self.metadata.token_endpoint is None:
             raise self.ring.unavailable()
         return self.metadata.token_endpoint
+
+    def authorization_endpoint(self) -> tuple[str, bool]:
+        """Where persons sign in, and whether its answer names it (RFC 9207). Raises `Unavailable` while not known."""
+        if self.metadata is None or self.metadata.authorization_endpoint is None:
+            raise self.ring.unavailable()
+        return self.metadata.authorization_endpoint, self.metadata.names_itself
 
     async def _fetch_keys(self) -> KeySet:
         if self._transport is None:
@@ -165,7 +173,8 @@ def _read_metadata(body: bytes, settings: IssuerSettings) -> Metadata:
             "its metadata names another issuer (RFC 8414, 3.3)",
             "set its url to exactly what the authorization server calls itself",
         )
-    for name, url in (("jwks_uri", metadata.jwks_uri), ("token_endpoint", metadata.token_endpoint)):
+    for name in ("jwks_uri", "token_endpoint", "authorization_endpoint"):
+        url = getattr(metadata, name)
         if url is not None and not is_allowed(url, settings.url):
             raise MetadataRefused(
                 "issuer-endpoint-insecure",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from narrows.addresses import peer_of
+from narrows.addresses import bucket_of
 from narrows.call import Call, Caller, Connector, Credential, Raw
 from narrows.declare.rate import Rate
 from narrows.errors import (
@@ -18,6 +18,7 @@ from narrows.errors import (
     Unavailable,
 )
 from narrows.identity.tokens import is_service
+from narrows.pipeline.by_session import by_session
 from narrows.pipeline.challenge import challenge
 from narrows.pipeline.step import Ground, Preparing, Step, retry_after
 from narrows.settings import Settings
@@ -31,7 +32,9 @@ def prepare(preparing: Preparing) -> Step | None:
     if preparing.endpoint.public is not None:
         return None
     ground = preparing.ground
-    connectors = _connectors(ground.settings)
+    if preparing.endpoint.session:
+        return by_session(ground, changes=preparing.endpoint.kind == "write")
+    connectors = registered(ground.settings)
     challenges = _challenges(ground.settings)
     unverified = Rate.parse(ground.settings.limits.unverified)
 
@@ -60,7 +63,7 @@ def _challenges(settings: Settings) -> Mapping[type[Problem], Mapping[str, str]]
     }
 
 
-def _connectors(settings: Settings) -> dict[tuple[str, str], Connector]:
+def registered(settings: Settings) -> dict[tuple[str, str], Connector]:
     """The registered programs by (issuer, client_id)."""
     return {
         (c.issuer, c.client_id): Connector(
@@ -91,17 +94,9 @@ def _token(raw: Raw) -> str:
     return match[1]
 
 
-def _bucket(peer: str) -> str:
-    """Whose bucket an address is; what is no address, such as the name of a socket, is a peer by itself."""
-    try:
-        return str(peer_of(peer))
-    except ValueError:
-        return peer
-
-
 async def _verify(ground: Ground, call: Call, token: str, unverified: Rate) -> Credential:
     """Verify a token seen for the first time; only one that is not valid counts against its address."""
-    wanted = [(_bucket(call.raw.peer), unverified)]
+    wanted = [(bucket_of(call.raw.peer), unverified)]
     allowed = await ground.addresses.take(wanted)
     if not allowed.allowed:
         raise QuotaExceeded(

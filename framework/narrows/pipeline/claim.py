@@ -14,8 +14,8 @@ _PROMISES = ("idempotency-key", "rehearsal-receipt")
 
 
 def prepare(preparing: Preparing) -> Step | None:
-    """Make the step for one endpoint; a read claims nothing."""
-    if preparing.endpoint.kind == "read":
+    """Make the step for one endpoint; a read claims nothing, and Narrows' own writes send nothing upstream."""
+    if preparing.endpoint.kind == "read" or preparing.endpoint.builtin:
         return None
 
     async def claim(call: Call) -> None:

@@ -47,9 +47,9 @@ async def _nothing(call: Call) -> None:
 
 
 async def _page(call: Call) -> None:
-    """Bytes made at start, with their own type and headers."""
+    """Bytes with their own status, type and headers."""
     page: Page = call.answer
-    call.reply = Reply(200, [("content-type", page.media_type), *page.headers], page.body)
+    call.reply = Reply(page.status, [("content-type", page.media_type), *page.headers], page.body)
 
 
 def _refuse_open(preparing: Preparing) -> None:

@@ -106,7 +106,9 @@ class Settle:
                 return self._refused(call, Unavailable(headers={"Retry-After": "5"}))
         named = {name for name, _ in reply.headers}
         safe = [header for header in SAFE if header[0] not in named]
-        return self._end(call, reply._replace(headers=[*reply.headers, *safe]), None, "ok")
+        # A page for a person can tell of a refusal too: its status says so.
+        outcome = "ok" if reply.status < 400 else "refused"
+        return self._end(call, reply._replace(headers=[*reply.headers, *safe]), None, outcome)
 
     def _refused(self, call: Call, problem: Problem) -> Reply:
         reply = problem_reply(problem, call.span.trace_id, call.sent, call.unknown)
@@ -166,7 +168,6 @@ class Settle:
             duration_ms=round(max(0.0, self._now() - call.started) * 1000, 3),
             peer=call.raw.peer,
             scopes_asked=tuple(sorted(call.scopes_asked)),
-            scenario=call.scenario,
         )
 
     def _mark(self, call: Call, outcome: str) -> None:

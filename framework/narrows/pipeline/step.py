@@ -16,6 +16,7 @@ from narrows.declare.upstream import Operation
 from narrows.errors import Refusal
 from narrows.identity import Identity
 from narrows.identity.roles_live import LiveRoles
+from narrows.identity.sessions import Sessions
 from narrows.settings import Settings
 from narrows.stores import Limiter
 from narrows.upstreams.sendable import Sendable
@@ -34,6 +35,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     roles: LiveRoles
     limiter: Limiter
     addresses: Limiter
+    sessions: Sessions
     sendables: Mapping[Operation[..., Any], Sendable]
 
 

@@ -52,6 +52,7 @@ class ClientSettings(Part, frozen=True, kw_only=True):
     """The BFF's own client at an issuer: how it signs in for token exchange and client credentials.
 
     Give `secret` (client_secret_basic, RFC 6749 2.3.1) or `private_key` in PEM (private_key_jwt, RFC 7523).
+    `sign_in_scope` is what it asks for when a person signs in on the confirmation page.
     """
 
     id: Text
@@ -59,6 +60,7 @@ class ClientSettings(Part, frozen=True, kw_only=True):
     private_key: Secret | None = None
     private_key_algorithm: Algorithm = "RS256"
     private_key_id: str | None = None
+    sign_in_scope: Text = "openid"
 
 
 class RoleClaim(Part, frozen=True, kw_only=True):
@@ -138,7 +140,6 @@ class LimitSettings(Part, frozen=True, kw_only=True):
     json_depth: Annotated[int, Meta(ge=1, le=256)] = 32
     call_s: Seconds = 15.0
     tokens: Amount = 10_000
-    sandbox_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 64 * 1024
 
 
 class StoreSettings(Part, frozen=True, kw_only=True):

@@ -54,6 +54,10 @@ class Rehearsals(Protocol):
         """The document, or None: absent, expired and another's look alike."""
         ...
 
+    async def find(self, rehearsal_id: str, owners: Sequence[Owner]) -> tuple[Owner, bytes] | None:
+        """The one of these owners that a document belongs to, with it; None as for `get`."""
+        ...
+
     async def newest(self, owner: Owner, count: int) -> list[bytes]:
         """The owner's newest documents, newest first."""
         ...

@@ -163,6 +163,14 @@ class MemoryRehearsals:
             return None
         return self._envelope.open(rehearsal_id, whose, kept.expires, kept.sealed)
 
+    async def find(self, rehearsal_id: str, owners: Sequence[Owner]) -> tuple[Owner, bytes] | None:
+        """The one of these owners that a document belongs to, with it; None as for `get`."""
+        for owner in owners:
+            document = await self.get(rehearsal_id, owner)
+            if document is not None:
+                return owner, document
+        return None
+
     async def newest(self, owner: Owner, count: int) -> list[bytes]:
         """The owner's newest documents, newest first."""
         ids = list(reversed(self._of_owner.get(self._envelope.owner(owner), ())))

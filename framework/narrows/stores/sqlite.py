@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from narrows.stores import Owner
@@ -55,6 +55,10 @@ class SqliteRehearsals:
         """The document, or None: absent, expired and another's look alike."""
         return await self._file.run(self._get, rehearsal_id, owner)
 
+    async def find(self, rehearsal_id: str, owners: Sequence[Owner]) -> tuple[Owner, bytes] | None:
+        """The one of these owners that a document belongs to, with it; None as for `get`."""
+        return await self._file.run(self._find, rehearsal_id, owners)
+
     async def newest(self, owner: Owner, count: int) -> list[bytes]:
         """The owner's newest documents, newest first."""
         return await self._file.run(self._newest, owner, max(count, 0))
@@ -97,6 +101,17 @@ class SqliteRehearsals:
             (rehearsal_id, whose, self._now()),
         ).fetchone()
         return self._envelope.open(rehearsal_id, whose, *row) if row else None
+
+    def _find(
+        self, connection: sqlite3.Connection, rehearsal_id: str, owners: Sequence[Owner]
+    ) -> tuple[Owner, bytes] | None:
+        """One look-up whatever the number of owners: which of them it is, their digests tell."""
+        row = connection.execute(
+            "SELECT owner, expires, sealed FROM rehearsals WHERE id = ? AND expires > ?", (rehearsal_id, self._now())
+        ).fetchone()
+        whose = {self._envelope.owner(owner): owner for owner in owners} if row else {}
+        document = self._envelope.open(rehearsal_id, *row) if row and row[0] in whose else None
+        return None if document is None else (whose[row[0]], document)
 
     def _newest(self, connection: sqlite3.Connection, owner: Owner, count: int) -> list[bytes]:
         whose = self._envelope.owner(owner)

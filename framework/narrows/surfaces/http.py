@@ -27,6 +27,7 @@ from narrows.sdk.openapi import document
 from narrows.settings import Settings, load_settings
 from narrows.surfaces.asgi import body_reader, headers_of, parse_query, send_reply, unless_gone
 from narrows.surfaces.builtins import builtins
+from narrows.surfaces.confirming import confirming
 from narrows.surfaces.selftest import prove
 from narrows.telemetry import CallSpan
 
@@ -48,6 +49,7 @@ class Application:
     def __init__(self, bff: Bff, settings: Settings, around: Surroundings | None = None) -> None:
         """Make the plan and the routes. Raises `StartRefused`, `SettingsError` and `PolicyError`."""
         own = builtins(bff, settings, lambda: self.document, lambda: self.plan.rehearsals)
+        own += confirming(lambda: self.plan)
         self.plan = Plan(bff, settings, own, around)
         self.document = document(self.plan)
         self._hosts = settings.accepted_hosts()

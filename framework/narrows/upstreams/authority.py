@@ -114,7 +114,7 @@ class Authority:
 
     def _denied(self, ask: Ask, answer: Fetched) -> Denied:
         said = read_object(answer.body) or {}
-        denied = _read_no(answer.status, said, for_caller=ask.credential is not None)
+        denied = _read_no(answer.status, said, for_caller=ask.for_person)
         self._settle(denied is not None)
         if denied is None:
             return self._failed(f"status {answer.status}")

@@ -50,6 +50,24 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         """The caller's token, for the token endpoint alone."""
         return self.credential.token.reveal() if self.credential else None
 
+    @property
+    def for_person(self) -> bool:
+        """Whether somebody stands behind it, who can do something about a 'no'."""
+        return self.credential is not None
+
+
+class CodeAsk(Ask, frozen=True, kw_only=True):
+    """The token of a person who has just signed in here: the code, and the verifier that it is bound to (RFC 7636)."""
+
+    code: Secret
+    verifier: Secret
+    redirect_uri: str
+
+    @property
+    def for_person(self) -> bool:
+        """Always: a person waits for the sign-in to end."""
+        return True
+
 
 class Issued(msgspec.Struct, frozen=True):
     """A token that was checked; `lifetime_s` counts from its arrival and is None when the answer does not say."""
@@ -227,6 +245,27 @@ class EntraClientCredentials(_Entra, frozen=True):
     def fields(self, ask: Ask) -> dict[str, str]:
         """The form fields of RFC 6749, 4.4.2, as Entra wants them."""
         return {"grant_type": "client_credentials", "client_id": ask.client_id, **_scope(self.sent_scopes(ask))}
+
+
+class AuthorizationCode(_Dialect, frozen=True):
+    """The code grant (RFC 6749, 4.1.3). Its scopes do not matter: the token says who signed in, and is then dropped."""
+
+    name: ClassVar[str] = "authorization-code"
+
+    def fields(self, ask: Ask) -> dict[str, str]:
+        """The form fields of the request; `client_id` goes along with either proof. Takes a `CodeAsk`."""
+        if not isinstance(ask, CodeAsk):
+            raise TypeError("this grant redeems a code")
+        return {
+            "grant_type": "authorization_code",
+            "client_id": ask.client_id,
+            "code": ask.code.reveal(),
+            "redirect_uri": ask.redirect_uri,
+            "code_verifier": ask.verifier.reveal(),
+        }
+
+    def _check_scopes(self, ask: Ask, given: Any, name: str) -> None:
+        pass
 
 
 def for_callers(issuer: IssuerSettings) -> Dialect:

@@ -14,7 +14,7 @@ from narrows.errors import Forbidden, Problem, Refusal, Unavailable
 from narrows.settings import Secret, Settings, UpstreamSettings, is_loopback
 from narrows.transport import Dial
 from narrows.upstreams.authority import Authority, away
-from narrows.upstreams.dialects import Ask, Dialect, Issued
+from narrows.upstreams.dialects import Ask, AuthorizationCode, CodeAsk, Dialect, Issued
 from narrows.upstreams.token_cache import Denied, Epochs, Granted, Outcome, TokenCache
 
 _CHANGED = Denied(
@@ -22,6 +22,8 @@ _CHANGED = Denied(
     detail="What this caller or connector may do changed while the call ran.",
     headers={"Retry-After": "1"},
 )
+
+_CODE = AuthorizationCode()
 
 _log = logging.getLogger("narrows.exchange")
 
@@ -58,6 +60,7 @@ class Exchanger:
             for name, issuer in settings.issuers.items()
             if issuer.client is not None
         }
+        self._audiences = {name: issuer.audience for name, issuer in settings.issuers.items()}
         self._token_endpoint = token_endpoint
         self._now = now
         self._key = key
@@ -95,6 +98,22 @@ class Exchanger:
         endpoint = self._endpoint(authority)
         key = self._digest(*_where(authority, endpoint, authority.services, ask))
         return await self._cache.get(key, lambda: self._obtain(authority, endpoint, authority.services, ask))
+
+    async def redeem(self, issuer: str, code: Secret, verifier: Secret, redirect_uri: str) -> Issued | Denied:
+        """Redeem the code of a person who signed in with this BFF's own client; nothing of it is kept.
+
+        `issuer` is its name in the settings. Raises `Unavailable` (503).
+        """
+        authority = self._authority(issuer)
+        ask = CodeAsk(
+            audience=self._audiences[issuer],
+            scopes=frozenset(),
+            client_id=authority.client_id,
+            code=code,
+            verifier=verifier,
+            redirect_uri=redirect_uri,
+        )
+        return await authority.obtain(self._endpoint(authority), _CODE, ask)
 
     def forget_subject(self, issuer: str, subject: str) -> None:
         """Void all tokens of a person or service (their sessions were revoked), also those on their way."""

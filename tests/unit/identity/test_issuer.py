@@ -116,7 +116,7 @@ BAD_ENDPOINTS = [
 
 
 @pytest.mark.parametrize("url", BAD_ENDPOINTS)
-@pytest.mark.parametrize("name", ["jwks_uri", "token_endpoint"])
+@pytest.mark.parametrize("name", ["jwks_uri", "token_endpoint", "authorization_endpoint"])
 async def test_endpoints_must_be_https(name: str, url: str) -> None:
     """Neither keys nor tokens go over plain HTTP, to this machine, or to what is not a URL."""
     authority = Authority()
@@ -173,6 +173,18 @@ async def test_a_client_needs_a_token_endpoint() -> None:
     identity = await started(authority)
     with pytest.raises(Unavailable):
         identity.token_endpoint("corp")
+
+
+async def test_persons_sign_in_where_the_metadata_say() -> None:
+    """An issuer that names no such place signs nobody in, and that keeps nothing else from starting."""
+    authority = Authority()
+    identity = await started(authority)
+    with pytest.raises(Unavailable):
+        identity.authorization_endpoint("corp")
+    authority.metadata["authorization_endpoint"] = f"{ISSUER}/authorize"
+    assert (await started(authority)).authorization_endpoint("corp") == (f"{ISSUER}/authorize", False)
+    authority.metadata["authorization_response_iss_parameter_supported"] = True
+    assert (await started(authority)).authorization_endpoint("corp") == (f"{ISSUER}/authorize", True)
 
 
 async def test_an_issuer_that_is_away_does_not_stop_the_start() -> None:

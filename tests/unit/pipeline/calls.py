@@ -14,6 +14,7 @@ from narrows.declare.shape import endpoint_shape
 from narrows.declare.upstream import Answer
 from narrows.identity import Identity
 from narrows.identity.roles_live import LiveRoles
+from narrows.identity.sessions import Sessions
 from narrows.pipeline.step import Ground, Preparing, Step
 from narrows.settings import Secret, Settings, merge, read_settings
 from narrows.stores.memory import MemoryLimiter
@@ -106,6 +107,7 @@ def preparing(
         roles=LiveRoles([(role, endpoint.id) for role in sorted(endpoint.roles or ())], policies),
         limiter=MemoryLimiter(now),
         addresses=MemoryLimiter(now),
+        sessions=Sessions(chosen, key=bytes(32), now=now),
         sendables=sendables_of(used, chosen, []),
     )
     return Preparing(endpoint=endpoint, shape=endpoint_shape(endpoint), ground=ground, counts=used)

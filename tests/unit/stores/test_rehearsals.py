@@ -69,6 +69,18 @@ async def file_store(clock, tmp_path):
     await store.close()
 
 
+async def test_a_document_is_found_among_owners(make, clock):
+    """The one of them that it belongs to comes with it; nobody else's, and nothing that has expired, is found."""
+    store = make()
+    await store.put("r1", ANN, b"one")
+    assert await store.find("r1", [*OTHERS, ANN]) == (ANN, b"one")
+    assert await store.find("r1", OTHERS) is None
+    assert await store.find("r1", []) is None
+    assert await store.find("r2", [ANN]) is None
+    clock.time += 60
+    assert await store.find("r1", [ANN]) is None
+
+
 async def test_a_document_comes_back_to_its_owner(make):
     """What was put is what its owner gets, byte for byte."""
     store = make()

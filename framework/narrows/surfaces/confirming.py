@@ -1,0 +1,298 @@
+"""The confirmation page: where a person sees what a program wants to do in their name, and allows it, or does not.
+
+It lies on the BFF's own origin, and its session is one that no program holds: it begins with a sign-in of the person
+here, in a browser, with the BFF's own client. What counts as its credentials: `pipeline/by_session.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from narrows.addresses import bucket_of
+from narrows.call import Call, Connector, Credential, Effect, Page
+from narrows.declare.endpoint import Endpoint
+from narrows.declare.rate import Rate
+from narrows.declare.types import Input, Narrow
+from narrows.errors import FieldError, InvalidInput, NotFound, QuotaExceeded, Unavailable
+from narrows.pipeline.rehearsal import RehearsalDocument
+from narrows.pipeline.step import retry_after, who
+from narrows.plan import Plan
+from narrows.stores import Attempt, Owner
+from narrows.surfaces.builtins import AuthorizationParameter, RehearsalId
+from narrows.surfaces.declaring import PAGE_HEADERS, Declaring, asset, files_of
+from narrows.upstreams.sign_in import CALLBACK, SignInRefused
+
+FOLDER = Path(__file__).parent / "confirm_page"
+
+_HTML = "text/html; charset=utf-8"
+_UNSTORED = tuple((name, value) for name, value in PAGE_HEADERS if name != "cache-control")
+_UNSTORED += (("cache-control", "no-store"),)
+_STATIC = "A static page without data; what it shows it asks for with the person's session."
+_SIGN_IN = "Nobody is signed in yet; it leads to the issuer, and tells nothing."
+_RETURN = "The person comes back from the issuer; the sealed cookie of this browser is what counts."
+
+_REFUSED = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Not signed in</title><link rel="stylesheet" href="assets/style.css"></head>
+<body><main>
+<h1>You are not signed in</h1>
+<p>{said} Nothing was confirmed.</p>
+{again}
+</main></body></html>
+"""
+
+IssuerName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+
+
+_NO_ISSUER = FieldError(
+    "/query/issuer", "It is none of the issuers where a person can sign in here.", "Name one that the page offers."
+)
+
+
+class Asking(Narrow):
+    """The program that wants to do something."""
+
+    id: str
+    kind: str
+    purpose: str
+
+
+class Confirmation(Narrow):
+    """What a person reads before they decide.
+
+    `state`: `open` waits for them, `confirmed` lets the program go on once, `spent` can do nothing any more. `price` is
+    what the effects cost, `ceiling` the most that it can be; times are RFC 3339 in UTC.
+    """
+
+    id: str
+    state: Literal["open", "confirmed", "spent"]
+    person: str
+    issuer: str
+    program: Asking
+    endpoint: str
+    summary: str
+    effects: list[Effect]
+    price: str | None
+    ceiling: str | None
+    rehearsed_at: str
+    expires_at: str
+
+
+class Decision(Input):
+    """What the person decided: `allow` once, or `refuse` for good."""
+
+    decision: Literal["allow", "refuse"]
+
+
+def confirming(plan: Callable[[], Plan]) -> list[Endpoint]:
+    """The endpoints of the confirmation page; `plan` is asked when it is needed."""
+    own = Declaring()
+    files = dict(files_of(FOLDER))
+    own.add("/confirm/{rehearsal_id}", _shell(files["index.html"]), public=_STATIC)
+    for name, page in files.items():
+        own.add(f"/confirm/assets/{name}", asset(page), public=_STATIC)
+    own.add("/confirm/sign-in", _begin(plan), public=_SIGN_IN, problems=(NotFound, InvalidInput, Unavailable))
+    own.add(CALLBACK, _finish(plan), public=_RETURN, problems=(NotFound, QuotaExceeded))
+    mine: dict[str, Any] = {"owned": True, "session": True, "problems": (NotFound,)}
+    own.add("/confirm/session", _sign_out(plan), kind="write", method="DELETE", **mine)
+    own.add("/confirmations/{rehearsal_id}", _show(plan), **mine)
+    own.add("/confirmations/{rehearsal_id}", _decide(plan), kind="write", method="POST", **mine)
+    return own.endpoints
+
+
+def _shell(page: Page) -> Callable[..., Any]:
+    async def confirmation_page(rehearsal_id: RehearsalId) -> Page:
+        """The page; its script asks for what it shows."""
+        del rehearsal_id  # it stands in the address, where the script reads it
+        return page
+
+    return confirmation_page
+
+
+def _begin(plan: Callable[[], Plan]) -> Callable[..., Any]:
+    async def begin_sign_in(call: Call, rehearsal: RehearsalId, issuer: IssuerName | None = None) -> Page:
+        """Lead the browser to the issuer; without `issuer` to the only one there is."""
+        _live(call)
+        sign_in = plan().sign_in
+        chosen = issuer if issuer is not None or len(sign_in.issuers) != 1 else next(iter(sign_in.issuers))
+        if chosen is None or chosen not in sign_in.issuers:
+            raise InvalidInput(errors=[_NO_ISSUER])
+        location, cookie = sign_in.begin(chosen, rehearsal)
+        return _led(location, sign_in.cookie.set(cookie))
+
+    return begin_sign_in
+
+
+def _finish(plan: Callable[[], Plan]) -> Callable[..., Any]:
+    async def finish_sign_in(
+        call: Call,
+        code: AuthorizationParameter | None = None,
+        state: AuthorizationParameter | None = None,
+        iss: AuthorizationParameter | None = None,
+        error: AuthorizationParameter | None = None,
+        error_description: AuthorizationParameter | None = None,
+        error_uri: AuthorizationParameter | None = None,
+        session_state: AuthorizationParameter | None = None,
+    ) -> Page:
+        """Begin the session of a person who comes back from the issuer (RFC 6749, 4.1.2)."""
+        del error_description, error_uri, session_state  # texts of others, which nobody is shown
+        _live(call)
+        made = plan()
+        await _take_attempt(made, call)
+        try:
+            answer = {"code": code, "state": state, "iss": iss, "error": error}
+            who_is = await made.sign_in.finish(made.sign_in.cookie.read(call.raw.headers), answer)
+        except SignInRefused as refused:
+            return _told(refused, made.sign_in.cookie.clear())
+        session = made.sessions.begin(who_is.issuer, who_is.subject, who_is.name)
+        return _led(
+            f"{made.settings.public_url.rstrip('/')}/confirm/{who_is.rehearsal}",
+            made.sign_in.cookie.clear(),
+            made.sessions.cookie.set(session),
+        )
+
+    return finish_sign_in
+
+
+async def _take_attempt(plan: Plan, call: Call) -> None:
+    """Each return makes us ask a token endpoint; from one address it may be no more than unverified tokens may."""
+    wanted = [(f"sign-in|{bucket_of(call.raw.peer)}", Rate.parse(plan.settings.limits.unverified))]
+    allowed = await plan.addresses.take(wanted)
+    if not allowed.allowed:
+        raise QuotaExceeded("Too many sign-ins came from this address.", headers=retry_after(allowed.retry_after_s))
+
+
+def _sign_out(plan: Callable[[], Plan]) -> Callable[..., Any]:
+    async def sign_out(call: Call) -> Page:
+        """End the session, at the server and in the browser."""
+        _live(call)
+        plan().sessions.end(who(call).credential)
+        return Page(b"", _HTML, (*_UNSTORED, plan().sessions.cookie.clear()))
+
+    return sign_out
+
+
+def _show(plan: Callable[[], Plan]) -> Callable[..., Any]:
+    async def show_confirmation(rehearsal_id: RehearsalId, call: Call) -> Confirmation:
+        """What a program wants to do in the person's name. Absent and another's are alike."""
+        _live(call)
+        return await _Asked(plan(), call).find(rehearsal_id)
+
+    return show_confirmation
+
+
+def _decide(plan: Callable[[], Plan]) -> Callable[..., Any]:
+    async def decide_confirmation(rehearsal_id: RehearsalId, decided: Decision, call: Call) -> Confirmation:
+        """Allow it once, or refuse it for good; what is spent stays so."""
+        _live(call)
+        return await _Asked(plan(), call).decide(rehearsal_id, decided.decision)
+
+    return decide_confirmation
+
+
+class _Asked:
+    """What programs ask of the person of one call."""
+
+    def __init__(self, plan: Plan, call: Call) -> None:
+        self._plan = plan
+        self._call = call
+        self._credential: Credential = who(call).credential
+
+    async def find(self, rehearsal_id: str) -> Confirmation:
+        """One rehearsal of this person, whichever program made it. Raises `NotFound`."""
+        owner, document = await self._find(rehearsal_id)
+        return await self._shown(owner, document)
+
+    async def decide(self, rehearsal_id: str, decision: str) -> Confirmation:
+        """Note what the person decided. Raises `NotFound`."""
+        owner, document = await self._find(rehearsal_id)
+        if decision == "refuse":
+            # A receipt that is spent is good for nothing, whatever was confirmed before.
+            await self._plan.commits.settle(self._attempt(owner, document), (), b"")
+        elif not await self._is_spent(owner, document):
+            await self._plan.commits.confirm(rehearsal_id, owner)
+        return await self._shown(owner, document)
+
+    async def _find(self, rehearsal_id: str) -> tuple[Owner, RehearsalDocument]:
+        issuer, subject = self._credential.issuer, self._credential.subject
+        owners = [Owner(p.tenant, issuer, subject, p.id) for p in self._plan.programs(issuer)]
+        found = await self._plan.rehearsals.find(rehearsal_id, owners)
+        if found is None:
+            raise NotFound()
+        document = msgspec.json.decode(found[1], type=RehearsalDocument)
+        if document.mode != "rehearse" or self._endpoint(document) is None:
+            raise NotFound()
+        return found[0], document
+
+    def _endpoint(self, document: RehearsalDocument) -> Endpoint | None:
+        """The write that was rehearsed; what was rehearsed before an update may be gone."""
+        found = (entry.endpoint for entry in self._plan.entries if entry.endpoint.id == document.endpoint)
+        return next((endpoint for endpoint in found if endpoint.kind == "write"), None)
+
+    async def _shown(self, owner: Owner, document: RehearsalDocument) -> Confirmation:
+        endpoint = self._endpoint(document)
+        made = datetime.fromisoformat(document.created_at)
+        until = made.timestamp() + self._plan.settings.stores.rehearsal_s
+        return Confirmation(
+            id=document.id,
+            state=await self._state(owner, document),
+            person=str(self._credential.claims["name"]),
+            issuer=self._credential.issuer,
+            program=self._program(owner),
+            endpoint=document.endpoint,
+            summary=endpoint.summary if endpoint else "",
+            effects=document.effects,
+            price=document.price["asked"],
+            ceiling=document.price["ceiling"],
+            rehearsed_at=made.astimezone(UTC).isoformat(timespec="seconds"),
+            expires_at=datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds"),
+        )
+
+    def _program(self, owner: Owner) -> Asking:
+        named = (p for p in self._plan.programs(owner.issuer) if (p.tenant, p.id) == (owner.tenant, owner.connector))
+        program: Connector = next(named)
+        return Asking(id=program.id, kind=program.kind, purpose=program.purpose)
+
+    async def _state(self, owner: Owner, document: RehearsalDocument) -> Literal["open", "confirmed", "spent"]:
+        if await self._is_spent(owner, document):
+            return "spent"
+        return "confirmed" if await self._plan.commits.is_confirmed(document.id, owner) else "open"
+
+    async def _is_spent(self, owner: Owner, document: RehearsalDocument) -> bool:
+        return (await self._plan.commits.claim(self._attempt(owner, document))).state == "spent"
+
+    def _attempt(self, owner: Owner, document: RehearsalDocument) -> Attempt:
+        """An attempt without a key: it holds nothing, and asks for, or spends, the receipt alone."""
+        call = self._call
+        return Attempt(
+            id=self._plan.new_id(),
+            owner=owner,
+            endpoint=document.endpoint,
+            until=call.deadline,
+            trace_id=call.span.trace_id,
+            receipt=document.id,
+        )
+
+
+def _live(call: Call) -> None:
+    """A rehearsal of a confirmation would be no rehearsal. Raises `NotFound` under the other base paths."""
+    if call.mode != "live":
+        raise NotFound()
+
+
+def _led(location: str, *cookies: tuple[str, str]) -> Page:
+    """Lead the browser on, by a GET (RFC 9110, 15.4.4)."""
+    return Page(b"", _HTML, (*_UNSTORED, ("location", location), *cookies), 303)
+
+
+def _told(refused: SignInRefused, *cookies: tuple[str, str]) -> Page:
+    """Tell the person why a sign-in does not hold, and lead back."""
+    again = f'<p><a class="button" href="{escape(refused.rehearsal)}">Begin again</a></p>' if refused.rehearsal else ""
+    body = _REFUSED.replace("{said}", escape(refused.said)).replace("{again}", again)
+    return Page(body.encode(), _HTML, (*_UNSTORED, *cookies), 503 if refused.away else 400)
