@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from narrows.call import Call, Caller, gather
     from narrows.declare.bff import Bff
+    from narrows.declare.example import Example
     from narrows.declare.types import (
         Count,
         Currency,
@@ -40,6 +41,7 @@ _HOMES = {
     "Caller": "call",
     "Count": "declare.types",
     "Currency": "declare.types",
+    "Example": "declare.example",
     "Id": "declare.types",
     "Input": "declare.types",
     "Latitude": "declare.types",
@@ -72,6 +74,7 @@ __all__ = [
     "Caller",
     "Count",
     "Currency",
+    "Example",
     "Id",
     "Input",
     "Latitude",

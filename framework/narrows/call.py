@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Mode = Literal["live", "rehearse", "sandbox"]
 Way = Literal["rest", "self-test"]
+Scenario = Literal["slow", "unavailable", "empty", "denied"]
+"""A bad day that a request to the sandbox asks for."""
 
 T1 = TypeVar("T1")
 T2 = TypeVar("T2")
@@ -198,6 +200,7 @@ class Call:
         "rehearsal_id",
         "reply",
         "rule",
+        "scenario",
         "scopes_asked",
         "sent",
         "span",
@@ -237,6 +240,7 @@ class Call:
         self.given: dict[str, Any] = {}
         self.domain: str | None = None
         self.rule: str | None = None
+        self.scenario: Scenario | None = None
         self.counts: dict[Operation[..., Any], int] = {}
         self.effects: list[Effect] = []
         self.sent: list[str] = []

@@ -78,8 +78,8 @@ class StartRefused(NarrowsError):
 class FieldError(msgspec.Struct, frozen=True):
     """One field that does not hold.
 
-    `pointer` is a JSON pointer (RFC 6901) into `{"path": …, "query": …, "body": …}`; `detail` states the rule and never
-    repeats the value; `remedy` says what to send instead.
+    `pointer` is a JSON pointer (RFC 6901) into `{"path": …, "query": …, "header": …, "body": …}`; `detail` states the
+    rule and never repeats the value; `remedy` says what to send instead.
     """
 
     pointer: str

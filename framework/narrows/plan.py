@@ -5,11 +5,12 @@ It runs the `prepare` of every step, collects every refusal, and knows every rou
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -44,7 +45,7 @@ from narrows.transport import Dial, dial
 from narrows.upstreams.breaker import Breaker
 from narrows.upstreams.exchange import Exchanger
 from narrows.upstreams.rehearse import Rehearser
-from narrows.upstreams.sandbox import Sandbox, Synthetic
+from narrows.upstreams.sandbox import Sandbox, Synthetic, open_digest
 from narrows.upstreams.send import Sendables, Sender
 from narrows.upstreams.sign_in import SignIn
 from narrows.upstreams.wire import LiveWire, ReadWire
@@ -66,6 +67,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     dial: Dial = dial
     now: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     new_id: Callable[[], str] = lambda: secrets.token_urlsafe(16)
     tracer_provider: TracerProvider | None = None
     meter_provider: MeterProvider | None = None
@@ -255,7 +257,7 @@ class Plan:
             self._transports.append(transport)
             breaker = Breaker(failures=upstream.breaker_failures, open_s=upstream.breaker_open_s, now=around.now)
             wires[key] = LiveWire(transport, upstream, breaker)
-        synthetic = Synthetic(self.digest, around.now)
+        synthetic = Synthetic(self.digest)
 
         def sender(ways: Mapping[str, Any]) -> Sender:
             return Sender(self.sendables, ways, self._exchanger, around.now)
@@ -264,7 +266,7 @@ class Plan:
         return {
             "live": sender(wires),
             "rehearse": Rehearser(reading, self.sendables, synthetic, self.digest),
-            "sandbox": Sandbox(self.sendables, synthetic, self.digest),
+            "sandbox": Sandbox(self.sendables, Synthetic(open_digest), self.digest, around.sleep),
         }
 
     def _count_exchange(self, event: str) -> None:

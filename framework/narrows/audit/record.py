@@ -19,7 +19,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     said no), `refused` (anything else that the client could have sent better) or `failed`. `caller` is a `caller_hash`;
     `actors` are the `sub` of the `act` chain, nearest first; `effects` the operations of the writes that happened, that
     may have happened (their outcome is unknown), or that a rehearsal noted; `rule` and `domain` what decided, and both
-    may hold that id; `price` such as `0.05 EUR`; `peer` the source address.
+    may hold that id; `price` such as `0.05 EUR`; `peer` the source address;
+    `scenario` the bad day that a request to the sandbox asked for.
     """
 
     time: str
@@ -45,6 +46,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: float
     peer: str = ""
     scopes_asked: tuple[str, ...] = ()
+    scenario: str | None = None
 
 
 def timestamp(now_s: float) -> str:

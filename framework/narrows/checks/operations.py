@@ -15,6 +15,7 @@ from narrows.declare.types import Money
 from narrows.declare.upstream import Operation, Upstream
 from narrows.errors import Refusal
 from narrows.settings import Settings
+from narrows.upstreams.examples import ExampleInvalid
 from narrows.upstreams.sendable import Sendable
 from narrows.upstreams.synthetic import CannotMake
 
@@ -33,10 +34,13 @@ def sendables_of(operations: Iterable[Used], settings: Settings, refusals: list[
             continue
         key = operation.upstream.key
         try:
-            ready[operation] = Sendable.prepare(operation, key, settings.upstreams[key])
+            ready[operation] = Sendable.prepare(operation, key, settings.upstreams[key], settings.limits.sandbox_bytes)
         except CannotMake as error:
             remedy = "use a simpler pattern, or a ready type such as Id"
             refusals.append(refuse("sandbox-cannot-make", operation, str(error), remedy))
+        except ExampleInvalid as error:
+            remedy = "write it as the declared type wants it, or take the example out"
+            refusals.append(refuse("example-invalid", operation, str(error), remedy))
     return ready
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 import msgspec
 
 from narrows.current import current_call
+from narrows.declare.example import Example
 from narrows.errors import Problem
 
 P = ParamSpec("P")
@@ -40,6 +41,7 @@ class Operation(Generic[P, T]):
         stand_in: Callable[..., Any] | None = None,
         names: Mapping[str, str] | None = None,
         holes: Sequence[str] = (),
+        examples: Sequence[Example] = (),
     ) -> None:
         self.function = function
         self.kind: Kind = kind
@@ -51,6 +53,7 @@ class Operation(Generic[P, T]):
         self.stand_in = stand_in
         self.names = dict(names or {})
         self.holes = (holes,) if isinstance(holes, str) else tuple(holes)
+        self.examples = tuple(examples)
         self.upstream: type[Upstream] | None = None
         self.name = function.__name__
         self.where = place_of(function)
@@ -103,12 +106,13 @@ def read(
     problems: Mapping[int, type[Problem]] | None = None,
     names: Mapping[str, str] | None = None,
     holes: Sequence[str] = (),
+    examples: Sequence[Example] = (),
 ) -> Callable[[Callable[Concatenate[Any, P], Answer[T]]], Operation[P, T]]:
     """Declare an operation without effects (`GET path`).
 
     `asks` is the scope that the exchanged token must hold, `price` what one request costs (`0.01 EUR`), `problems` maps
-    an upstream's status to a problem, `names` a parameter to the upstream's own name of it in the query. `holes` says
-    what is not expressed yet: with one left, nothing starts.
+    an upstream's status to a problem, `names` a parameter to the upstream's own name of it in the query. `examples` are
+    what the sandbox answers with. `holes` says what is not expressed yet: with one left, nothing starts.
     """
 
     def declare(function: Callable[Concatenate[Any, P], Answer[T]]) -> Operation[P, T]:
@@ -122,6 +126,7 @@ def read(
             problems=problems or {},
             names=names,
             holes=holes,
+            examples=examples,
         )
 
     return declare
@@ -137,6 +142,7 @@ def write(
     stand_in: Callable[..., Any] | None = None,
     names: Mapping[str, str] | None = None,
     holes: Sequence[str] = (),
+    examples: Sequence[Example] = (),
 ) -> Callable[[Callable[Concatenate[Any, P], Answer[T]]], Operation[P, T]]:
     """Declare an operation with an effect. In a rehearsal it is never sent, and becomes an effect.
 
@@ -155,6 +161,7 @@ def write(
             stand_in=stand_in,
             names=names,
             holes=holes,
+            examples=examples,
         )
 
     return declare

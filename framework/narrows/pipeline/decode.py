@@ -14,6 +14,7 @@ from narrows.errors import FieldError, InvalidInput
 from narrows.pipeline.fields import CAP, collect, escape, unknown, wrong
 from narrows.pipeline.finite import is_finite, odd_decimals
 from narrows.pipeline.inputs import refuse_unsafe
+from narrows.pipeline.scenario import read_scenario
 from narrows.pipeline.step import Preparing, Step
 from narrows.pipeline.strictjson import parse
 from narrows.pipeline.textfield import TextField
@@ -28,6 +29,7 @@ def prepare(preparing: Preparing) -> Step:
     in_path = {p.name: TextField.prepare(p) for p in shape.of("path")}
     in_query = {p.name: TextField.prepare(p) for p in shape.of("query")}
     read_body = _body_reader(preparing, shape.body) if shape.body is not None else None
+    has_scenarios = not preparing.endpoint.builtin
 
     async def decode(call: Call) -> None:
         found: list[FieldError] = []
@@ -38,6 +40,8 @@ def prepare(preparing: Preparing) -> Step:
             _read_query(call.raw.query, in_query, arguments, found)
         if read_body is not None:
             await read_body(call, found)
+        if has_scenarios and call.mode == "sandbox":
+            read_scenario(call, found)
         if found:
             raise InvalidInput(errors=found[:CAP])
 

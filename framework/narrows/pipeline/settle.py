@@ -168,6 +168,7 @@ class Settle:
             duration_ms=round(max(0.0, self._now() - call.started) * 1000, 3),
             peer=call.raw.peer,
             scopes_asked=tuple(sorted(call.scopes_asked)),
+            scenario=call.scenario,
         )
 
     def _mark(self, call: Call, outcome: str) -> None:

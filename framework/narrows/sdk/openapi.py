@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from narrows.declare.bff import Bff
+from narrows.pipeline.scenario import HEADER, SCENARIOS
 from narrows.plan import Plan
 from narrows.sdk.keys import keys
-from narrows.sdk.operations import is_described, operation
+from narrows.sdk.operations import SCENARIO, is_described, operation
 from narrows.sdk.problems import Problem, Problems
 from narrows.sdk.schemas import Schemas
 from narrows.settings import Settings
@@ -44,6 +45,18 @@ _HEADERS: dict[str, Any] = {
     },
 }
 
+_PARAMETERS: dict[str, Any] = {
+    SCENARIO: {
+        "name": HEADER,
+        "in": "header",
+        "required": False,
+        "description": "Under `/sandbox` only, and without effect elsewhere: a bad day to be shown. `slow`: upstreams "
+        "do not answer in time (504); `unavailable`: they cannot be reached (503); `empty`: lists are empty and "
+        "optional fields absent; `denied`: the caller is denied (403).",
+        "schema": {"type": "string", "enum": list(SCENARIOS)},
+    }
+}
+
 
 def document(plan: Plan) -> bytes:
     """Write the document as JSON; the same declarations and settings give the same bytes."""
@@ -54,7 +67,7 @@ def document(plan: Plan) -> bytes:
     paths: dict[str, Any] = {}
     for entry in entries:
         path = paths.setdefault(entry.endpoint.path, {})
-        path[entry.endpoint.method.lower()] = operation(entry, schemas, problems, schemes)
+        path[entry.endpoint.method.lower()] = operation(entry, schemas, problems, schemes, plan.sendables)
     return msgspec.json.encode(
         {
             "openapi": _VERSION,
@@ -66,6 +79,7 @@ def document(plan: Plan) -> bytes:
                 "schemas": schemas.components,
                 "responses": problems.components,
                 "headers": _HEADERS,
+                "parameters": _PARAMETERS,
                 "examples": problems.examples,
                 "securitySchemes": schemes,
             },

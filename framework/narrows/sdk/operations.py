@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,8 +14,12 @@ from narrows.declare.shape import Parameter
 from narrows.plan import Entry
 from narrows.sdk.problems import Problems
 from narrows.sdk.schemas import ANSWER, Schema, Schemas
+from narrows.upstreams.send import Sendables
 
 _JSON = "application/json"
+
+SCENARIO = "SandboxScenario"
+"""The key of the one header that the sandbox takes, among the components."""
 
 # What is served as bytes made at start has no type; all else that is served so is an asset of the page.
 _DOCUMENTS: dict[str, Schema] = {
@@ -39,7 +43,9 @@ def is_described(entry: Entry) -> bool:
     return entry.shape.answer is not Page or entry.endpoint.path in _DOCUMENTS
 
 
-def operation(entry: Entry, schemas: Schemas, problems: Problems, schemes: Iterable[str]) -> dict[str, Any]:
+def operation(
+    entry: Entry, schemas: Schemas, problems: Problems, schemes: Iterable[str], sendables: Sendables
+) -> dict[str, Any]:
     """The Operation Object of an endpoint; `schemes` are the keys of the security schemes."""
     endpoint, shape = entry.endpoint, entry.shape
     described: dict[str, Any] = {
@@ -50,9 +56,11 @@ def operation(entry: Entry, schemas: Schemas, problems: Problems, schemes: Itera
         "security": [] if endpoint.public is not None else [{scheme: _scopes(endpoint)} for scheme in schemes],
         "parameters": [_parameter(endpoint, p, schemas) for p in (*shape.of("path"), *shape.of("query"))],
     }
+    if not endpoint.builtin:
+        described["parameters"].append({"$ref": f"#/components/parameters/{SCENARIO}"})
     if shape.body is not None:
         described["requestBody"] = {"required": True, "content": _content(schemas.of(endpoint, shape.body.name))}
-    described["responses"] = _success(entry, schemas) | problems.responses(entry)
+    described["responses"] = _success(entry, schemas, sendables) | problems.responses(entry)
     described["x-narrows"] = _facts(entry)
     return described
 
@@ -75,7 +83,7 @@ def _parameter(endpoint: Endpoint, parameter: Parameter, schemas: Schemas) -> di
     return described | {"schema": schema}
 
 
-def _success(entry: Entry, schemas: Schemas) -> dict[str, Any]:
+def _success(entry: Entry, schemas: Schemas, sendables: Sendables) -> dict[str, Any]:
     """The response of an endpoint that is no problem."""
     endpoint, answer = entry.endpoint, entry.shape.answer
     described: dict[str, Any] = {"description": "What was asked for."}
@@ -84,11 +92,23 @@ def _success(entry: Entry, schemas: Schemas) -> dict[str, Any]:
     if answer is None:
         return {"204": described | {"description": "Done; there is nothing to read."}}
     schema = _DOCUMENTS[endpoint.path] if answer is Page else schemas.of(endpoint, ANSWER)
-    return {str(endpoint.status): described | {"content": _content(schema)}}
+    return {str(endpoint.status): described | {"content": _content(schema, _examples(entry, sendables))}}
 
 
-def _content(schema: Schema) -> dict[str, Any]:
-    return {_JSON: {"schema": schema}}
+def _examples(entry: Entry, sendables: Sendables) -> dict[str, Any]:
+    """The examples of the one operation that answers what the endpoint answers; with another it is not known which."""
+    alike = [sendables[used] for used in entry.allowance.counts if sendables[used].shape.answer == entry.shape.answer]
+    if len(alike) != 1:
+        return {}
+    name = alike[0].operation.id
+    return {
+        f"{name}-{number}": {"value": msgspec.json.decode(example.answer)}
+        for number, example in enumerate(alike[0].examples, 1)
+    }
+
+
+def _content(schema: Schema, examples: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {_JSON: {"schema": schema, **({"examples": examples} if examples else {})}}
 
 
 def _facts(entry: Entry) -> dict[str, Any]:

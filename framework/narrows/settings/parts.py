@@ -140,6 +140,7 @@ class LimitSettings(Part, frozen=True, kw_only=True):
     json_depth: Annotated[int, Meta(ge=1, le=256)] = 32
     call_s: Seconds = 15.0
     tokens: Amount = 10_000
+    sandbox_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 64 * 1024
 
 
 class StoreSettings(Part, frozen=True, kw_only=True):

@@ -40,7 +40,9 @@ def _read(sendable: Sendable, request: httpx.Request) -> Sent | None:
     if matched is None or not at_home or request.method != sendable.operation.method:
         return None
     arguments: dict[str, Any] = {f"/{name}": unquote(text) for name, text in matched.groupdict().items()}
-    for name, texts in parse_qs(query, keep_blank_values=True).items():
+    own = {theirs: name for name, theirs in sendable.query}
+    for theirs, texts in parse_qs(query, keep_blank_values=True).items():
+        name = own[theirs]
         many = sendable.shape.parameters[name].many
         arguments |= {f"/{name}/{index}" if many else f"/{name}": text for index, text in enumerate(texts)}
     if request.content:

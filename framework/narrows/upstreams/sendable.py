@@ -15,7 +15,8 @@ from narrows.declare.upstream import Operation
 from narrows.errors import FieldError, InvalidInput, OperationRefused
 from narrows.settings import UpstreamSettings
 from narrows.transport import new_request
-from narrows.upstreams.synthetic import Generator
+from narrows.upstreams.examples import Pinned, pin
+from narrows.upstreams.synthetic import ANSWER_BYTES, Generator
 
 
 class Sendable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -32,11 +33,21 @@ class Sendable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     decoder: msgspec.json.Decoder[Any] | None
     price: Money | None
     generator: Generator | None
+    examples: tuple[Pinned, ...]
     previews: frozenset[str]
 
     @classmethod
-    def prepare(cls, operation: Operation[..., Any], upstream: str, settings: UpstreamSettings) -> Sendable:
-        """Make an operation ready. Raises `ShapeError`, `ValueError` (price) and `CannotMake` (sandbox)."""
+    def prepare(
+        cls,
+        operation: Operation[..., Any],
+        upstream: str,
+        settings: UpstreamSettings,
+        sandbox_bytes: int = ANSWER_BYTES,
+    ) -> Sendable:
+        """Make an operation ready; `sandbox_bytes` is the cap of what the sandbox makes up.
+
+        Raises `ShapeError`, `ValueError` (price), `CannotMake` and `ExampleInvalid` (sandbox).
+        """
         shape = operation_shape(operation)
         body = shape.body
         return cls(
@@ -50,7 +61,8 @@ class Sendable(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             body=body.name if body else None,
             decoder=None if shape.answer is type(None) else msgspec.json.Decoder(shape.answer),
             price=Money.parse(operation.price) if operation.price else None,
-            generator=None if shape.answer is type(None) else Generator.build(shape.answer),
+            generator=None if shape.answer is type(None) else Generator.build(shape.answer, sandbox_bytes),
+            examples=pin(operation, shape, sandbox_bytes),
             previews=_previews(shape),
         )
 

@@ -20,52 +20,70 @@ from narrows.upstreams.synthetic_leaves import LEAVES, CannotMake, Draw, is_id, 
 
 __all__ = ["CannotMake", "Generator"]
 
+ANSWER_BYTES = 64 * 1024
+"""The cap of one answer as JSON, unless the settings say otherwise (`limits.sandbox_bytes`)."""
+
 _PARTS = 2000
 _ITEMS = 1000
 _USUAL_ITEMS = 3
 _NESTING = 3
 _TRIES = 20
+_TRIAL = datetime(2026, 1, 1, tzinfo=UTC)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Generator:
     """Makes synthetic values of one type. Build it once with `build`, then call `make` as often as wanted."""
 
-    __slots__ = ("_decoder", "_maker")
+    __slots__ = ("_cap", "_decoder", "_maker", "_sparse")
 
-    def __init__(self, maker: _Maker, decoder: msgspec.json.Decoder[Any]) -> None:
+    def __init__(self, maker: _Maker, decoder: msgspec.json.Decoder[Any], cap: int) -> None:
         self._maker = maker
         self._decoder = decoder
+        self._cap = cap
+        self._sparse = False
 
     @classmethod
-    def build(cls, kind: Any) -> Generator:
-        """Read a type and make one value of it for trial.
+    def build(cls, kind: Any, cap: int = ANSWER_BYTES) -> Generator:
+        """Read a type and make one value of it for trial; no value is larger than `cap` bytes as JSON.
 
         Raises `CannotMake` when the type, or a place in it, has no bounded form (`Any`, `Raw`, custom types), cannot
-        hold any value, or needs more than 2,000 parts.
+        hold any value, or none within the cap and 2,000 parts.
         """
         try:
             info, decoder = inspect.type_info(kind), msgspec.json.Decoder(kind)
         except Exception as error:  # msgspec raises whatever resolving the hints of foreign classes raises
             raise CannotMake("$", f"the type cannot be read ({error})") from None
-        generator = cls(_Builder().build(info), decoder)
-        generator.make(Random(0), now=datetime(2026, 1, 1, tzinfo=UTC))  # noqa: S311  (made-up data guards nothing)
+        generator = cls(_Builder().build(info), decoder, cap)
+        for sparse in (False, True):
+            _, generator._sparse = generator._draw(Random(0), _TRIAL, {}, sparse)  # noqa: S311  (it guards nothing)
         return generator
 
-    def make(self, rng: Random, *, now: datetime, echo: Mapping[str, Any] = _NOTHING) -> Any:
-        """Make a value; equal for an equal state of `rng`, `now` and `echo`. Raises `CannotMake`.
+    def make(self, rng: Random, *, now: datetime, echo: Mapping[str, Any] = _NOTHING, sparse: bool = False) -> Any:
+        """Make a value; equal for an equal state of `rng` and equal other arguments. Raises `CannotMake`.
 
         Times are within seven days of `now`. A field of a Struct, however deep, that `echo` names by its encoded name
-        takes that value if its type allows it; None there means that there is none.
+        takes that value if its type allows it; None there means that there is none. A sparse value has only what must
+        be: lists are as short as they may, what is optional is absent. So is one that would else exceed the cap.
         """
+        return self._draw(rng, now, echo, sparse)[0]
+
+    def _draw(self, rng: Random, now: datetime, echo: Mapping[str, Any], sparse: bool) -> tuple[Any, bool]:
+        """A value, and whether it had to be sparse for the cap."""
         encoded = {name: text for name, value in echo.items() if (text := _encoded(value)) is not None}
         problem = ""
+        large = self._sparse
         for number in range(_TRIES):
-            run = _Run(rng, now, encoded if number < _TRIES // 2 else {})
+            run = _Run(rng, now, encoded if number < _TRIES // 2 else {}, sparse=sparse or large)
             try:
-                return self._decoder.decode(msgspec.json.encode(self._maker.make(run)))
+                value = self._decoder.decode(msgspec.json.encode(self._maker.make(run)))
             except (TypeError, msgspec.MsgspecError) as error:
                 problem = str(error)  # such as what a `__post_init__` refuses: another draw may hold
+                continue
+            written = len(msgspec.json.encode(value))
+            if written <= self._cap:
+                return value, large
+            large, problem = True, f"{written} bytes are more than {self._cap}"
         raise CannotMake("$", f"no value was found that the type accepts ({problem})")
 
 
@@ -82,11 +100,11 @@ class _Run:
 
     __slots__ = ("echo", "ids", "left", "nesting", "now", "rng")
 
-    def __init__(self, rng: Random, now: datetime, echo: Mapping[str, bytes]) -> None:
+    def __init__(self, rng: Random, now: datetime, echo: Mapping[str, bytes], *, sparse: bool) -> None:
         self.rng = rng
         self.now = now
         self.echo = echo
-        self.left = _PARTS
+        self.left = 0 if sparse else _PARTS
         self.nesting = 0
         self.ids: set[tuple[str, Any]] = set()
 
@@ -178,7 +196,7 @@ def _distinct(maker: _Maker, run: _Run, low: int, usual: int, path: str) -> list
 
 
 class _Choice(_Maker):
-    """A union: any member but None, until it gets tight."""
+    """A union: any member but None; when it is tight, the one with the fewest parts, None before others."""
 
     def __init__(self, members: list[_Maker], filled: list[_Maker]) -> None:
         self._members = members
@@ -186,7 +204,7 @@ class _Choice(_Maker):
 
     def make(self, run: _Run) -> Any:
         if run.tight:
-            return min(self._members, key=lambda member: member.least).make(run)
+            return min(self._members, key=lambda member: (member.least, member in self._filled)).make(run)
         return run.rng.choice(self._filled).make(run)
 
     def weigh(self) -> float:

@@ -78,6 +78,7 @@ def test_record_is_one_canonical_line() -> None:
         "problem": None,
         "rule": "role:organiser",
         "scopes_asked": ["bookings:write"],
+        "scenario": None,
         "status": 201,
         "tenant": "acme",
         "time": "2026-11-21T12:00:00.123Z",

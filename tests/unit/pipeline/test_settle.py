@@ -152,6 +152,7 @@ async def test_an_answer_has_one_record_and_one_span() -> None:
         "duration_ms": 250.0,
         "peer": "192.0.2.1",
         "scopes_asked": ["a", "b"],
+        "scenario": None,
     }
     assert ended.span.ends == [(200, None)]
     assert ended.span.attributes == {

@@ -23,6 +23,7 @@ BOOKINGS = "/teams/{team_id}/bookings"
 BOOKING = "/bookings/{booking_id}"
 FORECAST = "/forecast/{day}"
 REHEARSAL = "/rehearsals/{rehearsal_id}"
+SCENARIO = {"$ref": "#/components/parameters/SandboxScenario"}
 ID = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"^[A-Za-z0-9_-]+(?!\n)$"}
 
 
@@ -60,7 +61,7 @@ def kinds(doc: dict[str, Any], operation: dict[str, Any], status: int) -> list[s
 
 def parameters(operation: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The parameters of an operation by name."""
-    return {parameter["name"]: parameter for parameter in operation["parameters"]}
+    return {parameter["name"]: parameter for parameter in operation["parameters"] if "name" in parameter}
 
 
 def strings(value: Any) -> list[str]:
@@ -203,7 +204,8 @@ def test_a_list_in_the_query_is_its_name_repeated(doc: dict[str, Any]) -> None:
 def test_a_path_value_that_only_a_guard_reads_is_a_parameter(doc: dict[str, Any]) -> None:
     """A handler need not take an id that `given` looks up; the client has to send it all the same."""
     assert doc["paths"][BOOKING]["delete"]["parameters"] == [
-        {"name": "booking_id", "in": "path", "required": True, "schema": ID}
+        {"name": "booking_id", "in": "path", "required": True, "schema": ID},
+        SCENARIO,
     ]
 
 
@@ -219,7 +221,8 @@ def test_a_path_value_is_required_whatever_its_default() -> None:
     found = made(bff)
     OpenAPIV31SpecValidator(found).validate()
     assert found["paths"]["/home/{team_id}"]["get"]["parameters"] == [
-        {"name": "team_id", "in": "path", "required": True, "schema": ID}
+        {"name": "team_id", "in": "path", "required": True, "schema": ID},
+        SCENARIO,
     ]
 
 

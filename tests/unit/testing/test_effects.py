@@ -34,7 +34,7 @@ class Shop(Upstream):
     @write("/orders/all/lines")
     def add_all(self, line: Line) -> Answer[Made]: ...
 
-    @write("/orders/{number}", method="DELETE")
+    @write("/orders/{number}", method="DELETE", names={"loud": "is-loud"})
     def drop(
         self, number: int, tags: Annotated[list[str], Meta(max_length=3)], loud: bool = False, why: str | None = None
     ) -> Answer[None]: ...

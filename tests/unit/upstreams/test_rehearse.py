@@ -68,15 +68,20 @@ class Dry:
 
     def __init__(self, handler: Any = lambda _: BOOKING) -> None:
         self.live = Upstreams(handler)
+        self.slept: list[float] = []
         self.sendables = dict(self.live.sendables)
         settings = UpstreamSettings(url="https://kitchen.test", audience="kitchen-api")
         for operation in (Kitchen.order, Kitchen.look, Kitchen.drop):
             self.sendables[operation] = Sendable.prepare(operation, "tables", settings)
-        self.synthetic = Synthetic(SEALER.digest, self.live.clock)
+        self.synthetic = Synthetic(SEALER.digest)
         reading = Sender(self.sendables, {"tables": ReadWire(self.live.wire)}, self.live.tokens, self.live.clock)
         self.reading = reading
         self.rehearser = Rehearser(reading, self.sendables, self.synthetic, SEALER.digest)
-        self.sandbox = Sandbox(self.sendables, self.synthetic, SEALER.digest)
+        self.sandbox = Sandbox(self.sendables, self.synthetic, SEALER.digest, self.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self.slept.append(seconds)
 
     def call(self, *, sandbox: bool = False, **how: Any) -> Call:
         """A rehearsed call that may use everything ten times."""

@@ -55,7 +55,9 @@ def values_of(facts: Facts) -> dict[str, str]:
         "title": facts.title,
         "variable": facts.name.upper(),
         "owner": facts.owner,
+        "owner_line": " ".join(facts.owner.split()),
         "purpose": facts.purpose,
+        "purpose_line": " ".join(facts.purpose.split()),
         "review_by": facts.review_by,
     }
 

@@ -41,6 +41,9 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         # One set of roles for the whole of a call, so that a reload in its midst cannot mix two policies.
         self.roles.refresh_if_changed(call.started)
         roles = self.roles.current
+        if call.scenario == "denied":
+            call.rule = "scenario: denied"
+            raise self.denial()
         if self.given:
             await read_given(call, self.given, self.denial)
         if call.mode == "sandbox":

@@ -25,6 +25,8 @@ def test_a_shape_is_whole(shape):
     assert set(files) >= {
         "__init__.py", "app.py", "ci.yml", "narrows.toml", "types.py", "upstreams.py",
         "page/app.js", "page/index.html", "page/signin.js", "page/style.css",
+        "connectors/room_book-page.toml", "connectors/room_book-copilot.toml",
+        "policy/internal_only.rego", "policy/internal_only_test.rego",
         "tests/__init__.py", "tests/fakes.py", "tests/requests.py", "tests/test_app.py", "tests/test_matrix.py",
     }  # fmt: skip
     assert not [path for path, text in files.items() if "<<" in text or "__name__" in path]
