@@ -36,6 +36,7 @@ from narrows.pipeline.authenticate import registered
 from narrows.pipeline.settle import Settle
 from narrows.pipeline.step import Ground, Preparing, Step
 from narrows.settings import Settings
+from narrows.settings.absent import refuse_absent
 from narrows.stores import Commits, Limiter, Rehearsals
 from narrows.stores.memory import MemoryLimiter
 from narrows.stores.opening import open_commits, open_rehearsals
@@ -134,7 +135,8 @@ class Plan:
         )
 
     async def start(self) -> None:
-        """Look up the issuers. Raises `StartRefused`."""
+        """Look up the issuers. Raises `StartRefused`, and `SettingsError` for settings without their secrets."""
+        refuse_absent(self.settings)
         await self.identity.start()
 
     async def close(self) -> None:

@@ -20,9 +20,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from narrows import Surroundings
 from narrows.audit.diagnostics import install_json_logging
-from narrows.cli.server import secrets_of
 from narrows.errors import SettingsError
 from narrows.settings import load_settings
+from narrows.settings.absent import secrets_of
 from narrows.surfaces.http import Application
 from narrows.testing import serving
 from tests.abuse.attack import Got, ask, post, to_upstreams

@@ -12,6 +12,7 @@ import click
 
 # One name a line, sorted.
 _COMMANDS = (
+    "check",
     "new",
     "openapi",
     "rehearse",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from narrows.cli.target import SETTINGS_HELP, load
+from narrows.cli.target import SETTINGS_HELP, load_offline
 
 
 @click.command("openapi", short_help="Print the OpenAPI document of a BFF.")
@@ -13,6 +13,6 @@ from narrows.cli.target import SETTINGS_HELP, load
 def command(target: str, settings: str | None) -> None:
     """Print the OpenAPI document of TARGET (module:attribute).
 
-    Nothing is served and no network is used; a start that would be refused is refused here too.
+    Nothing is served, no secret is read and no network is used; a start that would be refused is refused here too.
     """
-    click.echo(load(target, settings).document)
+    click.echo(load_offline(target, settings).document)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
-import msgspec
 import uvicorn
 
 from narrows.audit.diagnostics import install_json_logging
 from narrows.errors import NarrowsError
 from narrows.settings import Secret
+from narrows.settings.absent import secrets_of
 from narrows.surfaces.serving import GuardedConfig, listening, make_config
 
 if TYPE_CHECKING:
@@ -99,15 +98,3 @@ def _log_to(stream: TextIO, secrets: list[Secret], watched: Watched) -> None:
     logger.setLevel(logging.WARNING)
     logger.propagate = False
     logger.addFilter(lambda _: watched.refused is None)
-
-
-def secrets_of(part: Any) -> Iterator[Secret]:
-    """Every secret of the settings, so that none is ever printed."""
-    if isinstance(part, Secret):
-        yield part
-    elif isinstance(part, msgspec.Struct):
-        for name in part.__struct_fields__:
-            yield from secrets_of(getattr(part, name))
-    elif isinstance(part, Mapping):
-        for value in part.values():
-            yield from secrets_of(value)

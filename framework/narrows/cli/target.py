@@ -39,6 +39,19 @@ def load(target: str, settings: str | None) -> Application:
     return _application(_named(target), settings)
 
 
+def load_offline(target: str, settings: str | None) -> Application:
+    """As `load`, but no secret is read and no store opened: what it gives can be looked at, and does not start."""
+    from narrows.declare.bff import Bff
+    from narrows.settings import load_settings
+    from narrows.settings.absent import offline
+    from narrows.surfaces.http import app
+
+    value = _named(target)
+    if not isinstance(value, Bff):
+        return _application(value, settings)
+    return app(value, offline(load_settings(settings or value.folder / "narrows.toml", secrets=False)))
+
+
 def _named(target: str) -> Any:
     """The object that a target names."""
     module_name, _, attribute = target.partition(":")

@@ -11,20 +11,25 @@ from typing import Any, get_args
 import msgspec
 
 from narrows.errors import SettingsError
+from narrows.settings.absent import AbsentSecret
 from narrows.settings.faults import explained, wrong_names, wrong_urls
 from narrows.settings.parts import Environment, Secret, Settings
 
 _PREFIX = "NARROWS_"
+_FORM = 'a secret is given as { file = "…" } or { env = "…" }, never as text'
 
 
-def load_settings(path: str | Path = "narrows.toml", environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    path: str | Path = "narrows.toml", environ: Mapping[str, str] | None = None, *, secrets: bool = True
+) -> Settings:
     """Read the settings file, lay the environment's section and then the variables over it.
 
     `NARROWS_ENVIRONMENT` chooses the section; `NARROWS_ISSUERS__CORP__URL=…` sets one key (two underscores a level).
-    Raises `SettingsError`.
+    Without `secrets` none is read, and what is made of the settings does not start. Raises `SettingsError`.
     """
     variables = os.environ if environ is None else environ
-    return read_settings(load_document(path, variables), where=str(Path(path)), environ=variables)
+    document = load_document(path, variables)
+    return read_settings(document, where=str(Path(path)), environ=variables, secrets=secrets)
 
 
 def load_document(path: str | Path, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -56,7 +61,11 @@ def merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_settings(
-    document: Mapping[str, Any], *, where: str = "settings", environ: Mapping[str, str] | None = None
+    document: Mapping[str, Any],
+    *,
+    where: str = "settings",
+    environ: Mapping[str, str] | None = None,
+    secrets: bool = True,
 ) -> Settings:
     """Turn plain tables into `Settings`. Raises `SettingsError` naming the key and the remedy."""
     variables = os.environ if environ is None else environ
@@ -64,7 +73,9 @@ def read_settings(
 
     def secret(_: type, value: Any) -> Secret:
         """Secrets are the only values that msgspec does not know itself."""
-        return value if isinstance(value, Secret) else _read_secret(value, base, variables)
+        if isinstance(value, Secret):
+            return value
+        return _read_secret(value, base, variables) if secrets else _absent(value)
 
     try:
         settings = msgspec.convert(document, Settings, strict=False, dec_hook=secret)
@@ -101,6 +112,15 @@ def _set(document: dict[str, Any], path: list[str], value: str, name: str) -> No
     table[key] = value
 
 
+def _absent(value: Any) -> Secret:
+    """What stands for a secret that is not read. Raises ValueError for one in another form."""
+    match value:
+        case {"file": str(name), **rest} | {"env": str(name), **rest} if not rest:
+            return AbsentSecret(name)
+        case _:
+            raise ValueError(_FORM)
+
+
 def _read_secret(value: Any, base: Path, variables: Mapping[str, str]) -> Secret:
     """Read `{file = "…"}` or `{env = "…"}`; a secret written into the settings is refused.
 
@@ -117,7 +137,7 @@ def _read_secret(value: Any, base: Path, variables: Mapping[str, str]) -> Secret
                 raise ValueError(f"the secret's variable {name!r} is not set")
             found = variables[name]
         case _:
-            raise ValueError('a secret is given as { file = "…" } or { env = "…" }, never as text')
+            raise ValueError(_FORM)
     if not found:
         raise ValueError(f"the secret of {name!r} is empty")
     return Secret(found)

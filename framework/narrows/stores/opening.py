@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from narrows.errors import SettingsError
 from narrows.settings import Settings
 from narrows.stores import Commits, Rehearsals
@@ -48,21 +50,45 @@ def open_commits(settings: Settings, now: Callable[[], float]) -> Commits:
         return MemoryCommits(now, lifetimes, key) if path is None else SqliteCommits(path, now, lifetimes, key)
 
 
+def place_faults(settings: Settings) -> Iterator[str]:
+    """What of `[stores]` names no store, lasts no time or has no key; nothing is opened, and no key is read."""
+    for field, value in sorted(msgspec.structs.asdict(settings.stores).items()):
+        try:
+            if isinstance(value, float):
+                _seconds(settings, field)
+            if isinstance(value, str) and _name(settings, field) and settings.stores.key is None:
+                raise _no_key()
+        except SettingsError as error:
+            yield str(error)
+
+
 def _place(settings: Settings, field: str) -> tuple[Path | None, bytes]:
     """Where one store of `[stores]` lies, None for memory, and the key that encrypts it."""
+    name = _name(settings, field)
+    key = _key(settings)
+    if not name:
+        return None, key or secrets.token_bytes(KEY_BYTES)
+    if key is None:
+        raise _no_key()
+    return settings.path(name), key
+
+
+def _no_key() -> SettingsError:
+    return SettingsError(f"stores.key: a store in a file is encrypted and needs a key. Remedy: {_MAKE_KEY}.")
+
+
+def _name(settings: Settings, field: str) -> str:
+    """The file of one store of `[stores]`; "" for memory."""
     named: str = getattr(settings.stores, field)
     kind, _, name = named.partition(":")
-    key = _key(settings)
     if named == "memory:":
-        return None, key or secrets.token_bytes(KEY_BYTES)
+        return ""
     if kind != "sqlite" or not name:
         raise SettingsError(
             f"stores.{field}: {named!r} names no store. "
             f"Remedy: set `memory:` or `sqlite:` with a path, such as `sqlite:{field}.db`."
         )
-    if key is None:
-        raise SettingsError(f"stores.key: a store in a file is encrypted and needs a key. Remedy: {_MAKE_KEY}.")
-    return settings.path(name), key
+    return name
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from narrows.errors import SettingsError
 from narrows.settings import ClientSettings, Secret
+from narrows.settings.absent import AbsentSecret
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -97,6 +98,17 @@ class PrivateKeyJwt:
         return Proof(fields={"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion})
 
 
+class AbsentAuth:
+    """Stands where the credential was not read: settings without secrets are looked at, and nobody signs in by them."""
+
+    def __init__(self, secret: AbsentSecret) -> None:
+        self._secret = secret
+
+    def prove(self, audience: str) -> Proof:  # noqa: ARG002 - as every client proves itself
+        """Raise `SettingsError`."""
+        self._secret.reveal()
+
+
 def client_auth(
     client: ClientSettings,
     *,
@@ -105,6 +117,9 @@ def client_auth(
     new_id: Callable[[], str] = secrets.token_urlsafe,
 ) -> ClientAuth:
     """Choose the way that the settings give. Raises `SettingsError` unless they give exactly one."""
+    given = [secret for secret in (client.secret, client.private_key) if secret is not None]
+    if len(given) == 1 and isinstance(given[0], AbsentSecret):
+        return AbsentAuth(given[0])
     if client.secret is not None and client.private_key is None:
         return SecretBasic(client.id, client.secret)
     if client.private_key is not None and client.secret is None:

@@ -25,3 +25,13 @@ def test_what_would_not_start_has_no_contract(tmp_path):
     assert (result.exit_code, result.stdout) == (2, "")
     assert "bare: the BFF does not say its owner [fact-missing]\n    remedy: add owner=" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_no_secret_is_needed_for_a_contract(tmp_path):
+    """Neither of a BFF nor of its stores; an application that is made has read its settings already."""
+    settings = write_lunch(tmp_path, "lunch_secret", more="from narrows import app, load_settings\nmade = app(bff)\n")
+    before = settings.read_text()
+    assert CliRunner().invoke(main, ["openapi", "lunch_secret:made"]).exit_code == 0
+    settings.write_text(before + '[stores]\nrehearsals = "sqlite:r.db"\nkey = { env = "NOBODY_SETS_THIS" }\n')
+    assert CliRunner().invoke(main, ["openapi", "lunch_secret:bff"]).exit_code == 0
+    assert not (tmp_path / "r.db").exists()

@@ -17,9 +17,10 @@ from click.testing import CliRunner
 
 from narrows.cli import main
 from narrows.cli.run import _serve
-from narrows.cli.server import Server, Watched, secrets_of
+from narrows.cli.server import Server, Watched
 from narrows.cli.target import load
 from narrows.settings import Secret, read_settings
+from narrows.settings.absent import secrets_of
 from tests.unit.cli.lunch import write_lunch
 from tests.unit.surfaces.test_serving_protocol import make_certificate
 

@@ -1,0 +1,127 @@
+"""Everything that a start, an apply or an approval would refuse in one BFF, without serving and without a secret."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from narrows.checks.handlers import handler_refusals
+from narrows.declare.bff import Bff
+from narrows.errors import NarrowsError, PolicyError, Refusal, SettingsError, StartRefused
+from narrows.governance.policy import Gate
+from narrows.settings import Settings, load_settings
+from narrows.settings.absent import offline
+from narrows.stores.opening import place_faults
+from narrows.surfaces.http import Application
+
+_SETTINGS_PLACE = re.compile(r"narrows\.toml \((?P<environment>[a-z]+)\)")
+_FAULT = re.compile(r"(?:(?P<file>.+?\.toml): )?(?P<rule>.*?)(?: Remedy: (?P<remedy>.*?)\.?)?", re.DOTALL)
+
+
+class Check:
+    """One BFF under its settings file; `environ` are the variables that lie over it."""
+
+    def __init__(self, bff: Bff, settings_file: Path, environ: Mapping[str, str] | None = None) -> None:
+        self._bff = bff
+        self._file = settings_file
+        self._environ = os.environ if environ is None else environ
+        self._text = settings_file.read_text(encoding="utf-8", errors="replace") if settings_file.is_file() else ""
+
+    def refusals(self, environments: Iterable[str] = ()) -> list[Refusal]:
+        """Every refusal, each once; of all environments that the settings file knows, or of those named."""
+        found = [refusal for name in environments or self.environments() for refusal in self._start(name)]
+        found += handler_refusals(self._bff)
+        found += Gate.of(self._bff).refusals
+        return list(dict.fromkeys(found))
+
+    def environments(self) -> list[str]:
+        """The environments of the settings file: the one it is for, and each that has a section."""
+        try:
+            document = tomllib.loads(self._text)
+        except tomllib.TOMLDecodeError:
+            document = {}
+        sections = document.get("environments")
+        chosen = self._environ.get("NARROWS_ENVIRONMENT") or document.get("environment") or "production"
+        return list(dict.fromkeys([str(chosen), *(sections if isinstance(sections, dict) else ())]))
+
+    def _start(self, environment: str) -> Iterator[Refusal]:
+        """What a start in one environment refuses."""
+        try:
+            settings = self._settings(environment)
+        except SettingsError as error:
+            yield from (self._fault(line, environment) for line in str(error).splitlines())
+            return
+        yield from (self._fault(fault, environment) for fault in place_faults(settings))
+        try:
+            Application(self._bff, offline(settings))
+        except StartRefused as refused:
+            yield from (self._placed(refusal) for refusal in refused.refusals)
+        except (SettingsError, PolicyError) as error:
+            yield from (self._fault(line, environment) for line in str(error).splitlines())
+
+    def _settings(self, environment: str) -> Settings:
+        variables = {**self._environ, "NARROWS_ENVIRONMENT": environment}
+        return load_settings(self._file, variables, secrets=False)
+
+    def _fault(self, said: str, environment: str) -> Refusal:
+        """A sentence about the settings as a refusal at the line of its key."""
+        fault = _FAULT.fullmatch(said)
+        rule, remedy = (fault["rule"], fault["remedy"]) if fault else (said, None)
+        key = re.match(r"[a-z_]+(?:\.[A-Za-z0-9_-]+)*(?=[: ])", rule)
+        subject = key[0] if key and "." in key[0] else "settings"
+        return Refusal(
+            code="settings-unsound",
+            subject=subject,
+            where=f"{self._file}:{line_of(self._text, subject, environment)}",
+            rule=f"{rule.removeprefix(f'{subject}: ').rstrip('.')} ({environment})",
+            remedy=remedy or "correct it; docs/reference/settings.md has every key",
+        )
+
+    def _placed(self, refusal: Refusal) -> Refusal:
+        """A refusal of the settings with its line in the file."""
+        place = _SETTINGS_PLACE.fullmatch(refusal.where)
+        if place is None:
+            return refusal
+        line = line_of(self._text, refusal.subject, place["environment"])
+        return msgspec.structs.replace(refusal, where=f"{self._file}:{line}")
+
+
+def line_of(text: str, key: str, environment: str) -> int:
+    """The line of a key such as `issuers.corp.url` in a settings file: its own, that of its table, or the first.
+
+    A line in the section of the environment comes before one in the common part.
+    """
+    parts = re.sub(r"\[[0-9]+\]", "", key).split(".")
+    best, line = (0, 1), 1
+    table: list[str] = []
+    for number, written in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[{1,2}([^\[\]]+)\]{1,2}\s*(?:#.*)?$", written):
+            table = [part.strip().strip("\"'") for part in header[1].split(".")]
+            named = table
+        elif assigned := re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", written):
+            named = [*table, *assigned[1].replace('"', "").replace("'", "").split(".")]
+        else:
+            continue
+        own = named[:2] == ["environments", environment]
+        bare = named[2:] if own else named
+        score = (len(bare), own) if bare == parts[: len(bare)] and bare else (0, 0)
+        if score > best:
+            best, line = score, number
+    return line
+
+
+def broken(target: str, error: Exception, file: Path) -> Refusal:
+    """A target whose module does not import: the last line of it that ran is where to look."""
+    line, trace = 1, error.__traceback__
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename) == file:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    told = str(error).splitlines()[0] if isinstance(error, NarrowsError | ImportError | NameError) else ""
+    rule = f"its module does not import: {type(error).__name__}{f': {told}' if told else ''}"
+    return Refusal(code="target-broken", subject=target, where=f"{file}:{line}", rule=rule, remedy="correct that line")

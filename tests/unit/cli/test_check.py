@@ -1,0 +1,224 @@
+"""`narrows check`: every refusal with its place, without serving and without a secret."""
+
+import json
+import sys
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner
+
+from narrows.cli import main
+from narrows.cli.checking import line_of
+from narrows.errors import Refusal
+from tests.unit.cli.lunch import write_lunch
+from tests.unit.governance.policies import write_policy
+
+
+def check(*arguments):
+    """Run the command."""
+    return CliRunner().invoke(main, ["check", *map(str, arguments)])
+
+
+def found(*arguments):
+    """The refusals of the one target: code, subject, file and line."""
+    document = json.loads(check(*arguments, "--format", "json").stdout)
+    return [(r["code"], r["subject"], f"{r['file']}:{r['line']}") for r in document["targets"][0]["refusals"]]
+
+
+def test_what_is_sound_is_told_so(tmp_path):
+    """Exit code 0, one line, nothing on standard error."""
+    write_lunch(tmp_path, "check_sound")
+    result = check("check_sound:bff")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "check_sound:bff: ok\n", "")
+
+
+def test_every_kind_of_refusal_is_told_at_once(tmp_path):
+    """Declaration, settings, handler and policy, each with file and line; exit code 1."""
+    settings = write_lunch(tmp_path, "check_wrong", more=SOUP)
+    settings.write_text(
+        settings.read_text().replace('public_url = "http://127.0.0.1:8000"', 'public_url = "http://lunch.test"')
+    )
+    write_policy(tmp_path / "policy", tests=None)
+    result = check("check_wrong:bff")
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert "check_wrong:bff: 5 refused" in result.stdout
+    assert "    remedy: put named_test.rego beside it" in result.stdout
+    assert sorted(found("check_wrong:bff")) == [
+        ("handler-import", "lunch", "check_wrong.py:19"),
+        ("public-url-plain", "public_url", "narrows.toml:3"),
+        ("rate-missing", "lunch.soup", "check_wrong.py:16"),
+        ("rego-untested", "policy named", "policy/named.rego:1"),
+        ("role-ungrantable", "lunch.soup", "check_wrong.py:16"),
+    ]
+
+
+SOUP = '''
+@bff.read("/soup", roles={"cook"}, scope="lunch:read", uses=[])
+async def soup() -> Lunch:
+    """Soup."""
+    import subprocess
+    return Lunch(name=subprocess.getoutput("x"))
+'''
+
+
+def test_every_environment_of_the_settings_is_checked(tmp_path):
+    """What would fail only in production is told today, at the line of its section; one alone can be asked for."""
+    settings = write_lunch(tmp_path, "check_stages")
+    settings.write_text(settings.read_text() + STAGES)
+    assert found("check_stages:bff") == [
+        ("settings-unsound", "stores.key", "narrows.toml:23"),
+        ("issuer-loopback", "issuers.corp.url", "narrows.toml:10"),
+        ("serving-plain", "serving.host", "narrows.toml:22"),
+    ]
+    assert found("check_stages:bff", "--environment", "development") == []
+
+
+STAGES = """
+[environments.staging.issuers.corp]
+url = "https://issuer.test"
+
+[environments.production.serving]
+host = "0.0.0.0"
+[environments.staging.stores]
+rehearsals = "sqlite:rehearsals.db"
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "code", "subject", "line"),
+    [
+        ("pubic = true", "", "settings-unsound", "settings", 1),
+        ("", '[limits]\nbody_bytes = "much"', "settings-unsound", "limits.body_bytes", 19),
+        ("", "[limits", "settings-unsound", "settings", 1),
+        ('model = "away.conf"', "", "policy-unloadable", "policies", 1),
+        ("", "[stores]\nrehearsal_s = 0", "settings-unsound", "stores.rehearsal_s", 19),
+        ("", '[stores]\nrehearsals = "redis:x"', "settings-unsound", "stores.rehearsals", 19),
+        ("environments = 1", "", "settings-unsound", "settings", 1),
+        ("", "[issuers.corp.client]\nid = 'x'", "settings-unsound", "settings", 1),
+    ],
+)
+def test_settings_that_do_not_hold_are_told_at_their_line(request, tmp_path, first, last, code, subject, line):
+    """Instead of one sentence about the first of them."""
+    name = f"check_settings_{abs(hash(request.node.name))}"
+    settings = write_lunch(tmp_path, name)
+    settings.write_text(f"{first}{settings.read_text()}\n{last}\n")
+    ((found_code, found_subject, place),) = found(f"{name}:bff")
+    assert (found_code, found_subject, place.rpartition(":")[2]) == (code, subject, str(line))
+
+
+def test_settings_that_are_away_are_told(tmp_path):
+    """A refusal like any other."""
+    write_lunch(tmp_path, "check_away").unlink()
+    assert found("check_away:bff") == [("settings-unsound", "settings", "narrows.toml:1")]
+
+
+def test_no_secret_is_needed_and_none_is_read(tmp_path):
+    """Neither a variable nor a file that is away stops a check, and a store of the settings is not opened."""
+    settings = write_lunch(tmp_path, "check_secret")
+    settings.write_text(
+        settings.read_text()
+        + '[stores]\nrehearsals = "sqlite:r.db"\nkey = { file = "away.key" }\n'
+        + '[issuers.corp.client]\nid = "lunch"\nprivate_key = { env = "AWAY_KEY" }\n'
+    )
+    result = check("check_secret:bff")
+    assert (result.exit_code, result.output) == (0, "check_secret:bff: ok\n")
+    assert not (tmp_path / "r.db").exists()
+
+
+def test_a_secret_written_into_the_settings_is_refused(tmp_path):
+    """Also where no secret is read."""
+    settings = write_lunch(tmp_path, "check_written")
+    settings.write_text(settings.read_text() + '[stores]\nkey = "swordfish"\n')
+    result = check("check_written:bff")
+    assert (result.exit_code, "swordfish" in result.output) == (1, False)
+
+
+def test_all_bffs_are_checked_without_a_target(tmp_path):
+    """Each below bffs/, in the order of their names; one that does not import is told at its line, with the others."""
+    for name, more in (("alpha_checked", ""), ("beta_checked", "\nraise RuntimeError('secret')\n")):
+        folder = tmp_path / "bffs" / name
+        folder.mkdir(parents=True)
+        write_lunch(folder, "app", more=more)
+    (tmp_path / "bffs" / "__init__.py").write_text("")
+    sys.modules.pop("bffs", None)
+    saved = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith("bffs.")}
+    try:
+        result = check()
+    finally:
+        sys.modules.update(saved)
+        sys.modules.pop("bffs", None)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "bffs.alpha_checked.app:bff: ok",
+        "bffs/beta_checked/app.py:16: bffs.beta_checked.app:bff: its module does not import: RuntimeError "
+        "[target-broken]",
+        "    remedy: correct that line",
+        "bffs.beta_checked.app:bff: 1 refused",
+    ]
+
+
+def test_an_import_that_is_away_is_named(tmp_path):
+    """Its name holds no secret, and says what to install."""
+    write_lunch(tmp_path, "check_import", more="import not_there_at_all\n")
+    assert "ModuleNotFoundError: No module named 'not_there_at_all'" in check("check_import:bff").stdout
+
+
+def test_drift_from_an_upstream_is_told_with_the_rest(tmp_path, monkeypatch):
+    """What differs from the document of an upstream stands in the same list."""
+    write_lunch(tmp_path, "check_drift")
+    (tmp_path / "pets.json").write_text("{}")
+    drift = ModuleType("narrows.devkit.drift")
+    drift.drift = lambda bff, name, path: [
+        Refusal(code="upstream-drift", subject=f"{bff.name} {name}", where=f"{path}:1", rule="r", remedy="m")
+    ]
+    monkeypatch.setitem(sys.modules, "narrows.devkit.drift", drift)
+    told = found("check_drift:bff", "--upstream", "pets=pets.json")
+    assert told == [("upstream-drift", "lunch pets", "pets.json:1")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "There is no bffs/*/app.py here"),
+        (("nowhere:bff",), "There is no module 'nowhere'"),
+        (("a:b", "c:d", "--settings", "narrows.toml"), "--settings belongs to one TARGET"),
+        (("a:b", "--upstream", "pets"), "write NAME=FILE"),
+        (("a:b", "--upstream", "pets=away.json"), "of a file that is there"),
+    ],
+)
+def test_wrong_usage_says_what_is_right(arguments, said):
+    """Exit code 2, as nothing was checked."""
+    result = check(*arguments)
+    assert (result.exit_code, said in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("key", "environment", "line"),
+    [
+        ("public_url", "development", 1),
+        ("issuers.corp.url", "development", 5),
+        ("issuers.corp.url", "production", 12),
+        ("issuers.corp.roles[0].domain", "development", 8),
+        ("issuers.corp.client", "development", 4),
+        ("upstreams.pets", "development", 10),
+        ("upstreams.dogs", "development", 1),
+        ("telemetry", "development", 1),
+    ],
+)
+def test_the_line_of_a_key_is_found(key, environment, line):
+    """That of the environment's section first, then its own, then that of its table, then the first."""
+    text = """public_url = "x"
+# a comment
+
+[issuers.corp]
+url = "a"
+
+[[issuers.corp.roles]]
+domain = "x"
+
+upstreams.pets.url = "a" # within the table before, so no key of that name
+[environments.production.issuers."corp"] # laid over
+url = "b"
+"""
+    expected = 1 if key == "upstreams.pets" else line
+    assert line_of(text, key, environment) == expected
