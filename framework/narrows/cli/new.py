@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from datetime import date
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ _SHAPES = ("read-only", "limited-write", "aggregate")
 
 
 @click.command("new", short_help="Make a new BFF.")
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--shape", type=click.Choice(_SHAPES), help="What it does. Without it, and without --from: read-only.")
 @click.option(
     "--from",
@@ -27,6 +26,10 @@ _SHAPES = ("read-only", "limited-write", "aggregate")
     help="Take upstream, operations and types from this OpenAPI document (2.0, 3.0 or 3.1).",
 )
 @click.option("--operations", help="With --from: the ids of the operations to take, with commas between them.")
+@click.option("--upstream", help="With --from: the name of the upstream's class. Without it: taken from the title.")
+@click.option(
+    "--list", "listing", is_flag=True, help="With --from: list the operations of the document, and make nothing."
+)
 @click.option("--owner", help="Who answers for it: an address of a team. Asked for at a terminal.")
 @click.option("--purpose", help="What it is for, in a sentence. Asked for at a terminal.")
 @click.option(
@@ -38,10 +41,12 @@ _SHAPES = ("read-only", "limited-write", "aggregate")
 )
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 def command(
-    name: str,
+    name: str | None,
     shape: str | None,
     document: Path | None,
     operations: str | None,
+    upstream: str | None,
+    listing: bool,
     owner: str | None,
     purpose: str | None,
     into: Path,
@@ -60,12 +65,33 @@ def command(
     from narrows.devkit.scaffold.facts import checked_name
     from narrows.devkit.scaffold.writing import write
 
+    if listing:
+        _list(document, form)
+        return
     _fit(shape, document, operations)
+    if name is None:
+        raise click.UsageError("NAME is missing: what the new BFF is called, as in: narrows new lunch")
     checked_name(name)
     facts = _facts(name, owner, purpose, shape or "read-only", ask=form == "text" and sys.stdin.isatty())
-    draft = _draft(facts, shape or "read-only", document, operations)
+    draft = _draft(facts, shape or "read-only", document, operations, upstream)
     written = write(draft, name, into)
     _tell(form, facts, draft, [str(file) for file in written], into)
+
+
+def _list(document: Path | None, form: str) -> None:
+    """One operation a line, for eyes and for grep; as JSON with the same fields."""
+    from narrows.devkit.scaffold.openapi import listed
+    from narrows.devkit.scaffold.openapi.gaps import shown
+
+    if document is None:
+        raise click.UsageError("--list belongs to --from: name the OpenAPI document, as in --from openapi.json")
+    found = listed(document)
+    if form == "json":
+        fields = ("id", "method", "path", "summary")
+        click.echo(json.dumps([{field: getattr(one, field) for field in fields} for one in found]))
+        return
+    lines = "".join(f"{shown(one.id)}\t{one.method} {shown(one.path)}\t{one.summary}\n" for one in found)
+    click.echo_via_pager(lines) if sys.stdout.isatty() else click.echo(lines, nl=False)
 
 
 def _fit(shape: str | None, document: Path | None, operations: str | None) -> None:
@@ -91,11 +117,12 @@ def _facts(name: str, owner: str | None, purpose: str | None, shape: str, *, ask
     return judged(name, owner=str(given["owner"]), purpose=str(given["purpose"]), today=date.today())
 
 
-def _draft(facts: Facts, shape: str, document: Path | None, operations: str | None) -> Draft:
+def _draft(facts: Facts, shape: str, document: Path | None, operations: str | None, upstream: str | None) -> Draft:
     if document is not None:
         wanted = [part.strip() for part in (operations or "").split(",") if part.strip()]
-        made: Draft = import_module("narrows.devkit.scaffold.openapi").from_document(document, wanted, facts)
-        return made
+        from narrows.devkit.scaffold.openapi import from_document
+
+        return from_document(document, wanted, facts, upstream)
     from narrows.devkit.scaffold.shapes import of_shape
 
     return of_shape(shape, facts)  # type: ignore[arg-type] # a choice of click
@@ -110,9 +137,24 @@ def _tell(form: str, facts: Facts, draft: Draft, files: list[str], into: Path) -
         f"narrows dev {package}.app:bff",
     ]
     if form == "json":
-        click.echo(json.dumps({"name": facts.name, "files": files, "notes": list(draft.notes), "next": following}))
+        click.echo(
+            json.dumps(
+                {
+                    "name": facts.name,
+                    "files": files,
+                    "notes": list(draft.notes),
+                    "holes": list(draft.holes),
+                    "next": following,
+                }
+            )
+        )
         return
     click.echo(f"{facts.bff} is made. Its owner is {facts.owner}; it is to be reviewed by {facts.review_by}.\n")
     click.echo("".join(f"  {file}\n" for file in files))
     click.echo("".join(f"Note: {note}\n" for note in draft.notes), nl=False)
+    click.echo("".join(f"Hole: {hole}\n" for hole in draft.holes), nl=False)
+    if draft.holes:
+        click.echo(
+            f"The start is refused until {len(draft.holes)} marked hole(s) are filled; narrows check says where."
+        )
     click.echo("Next:\n" + "".join(f"  {line}\n" for line in following), nl=False)

@@ -46,7 +46,7 @@ def test_at_a_terminal_it_asks(monkeypatch):
     asked = []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("click.prompt", lambda text, default: asked.append((text, default)) or "Ours")
-    command.callback("desks", "aggregate", None, None, None, None, __import__("pathlib").Path("bffs"), "text")
+    command.callback("desks", "aggregate", None, None, None, False, None, None, __import__("pathlib").Path("bffs"), "text")
     assert asked == [
         ("Who answers for it", "desks@example.com"),
         ("What is it for, in a sentence", "Show a team and its items at a glance"),
@@ -102,8 +102,8 @@ def test_a_document_is_handed_on_with_the_operations_wanted(in_a_folder_of_its_o
     module.from_document = lambda *given: seen.append(given) or Draft({"app.py": "x = 1\n"}, ("a hole at /paths",))
     monkeypatch.setitem(sys.modules, module.__name__, module)
     done = new("desks", "--from", "api.json", "--operations", "getPet, addPet,")
-    [(document, wanted, facts)] = seen
-    assert (document.name, wanted, facts.name) == ("api.json", ["getPet", "addPet"], "desks")
+    [(document, wanted, facts, upstream)] = seen
+    assert (document.name, wanted, facts.name, upstream) == ("api.json", ["getPet", "addPet"], "desks", None)
     assert "Note: a hole at /paths\n" in done.stdout
 
 

@@ -46,10 +46,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class Draft:
-    """What is to be written: texts by their path below the folder of the BFF, and what a person must know of them."""
+    """What is to be written: texts by their path below the folder of the BFF, and what a person must know of them.
+
+    `holes` is what the start refuses until somebody has filled it."""
 
     files: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    holes: tuple[str, ...] = ()
 
 
 def judged(name: str, *, owner: str, purpose: str, today: date) -> Facts:
