@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from narrows import Answer, Bff, Id, Input, Narrow, NumberId, Problem, ShortText, Upstream, gather, read, write
+from narrows import Answer, Bff, Call, Id, Input, Narrow, NumberId, Problem, ShortText, Upstream, gather, read, write
 from tests.abuse.attack import claims_of
 from tests.flow.world import World, world
 
@@ -149,6 +149,30 @@ async def kept(team_id: NumberId, new: NewText) -> None:
         await KEPT.pop()
     else:
         KEPT.append(Ledger.add(NewLine(text=new.text)))
+
+
+@errands.read("/teams/{team_id}/keeping", uses=[Ledger.line], **_OFTEN)
+async def keeping(team_id: NumberId) -> None:
+    """Keep a read for another call, or send one that another call kept."""
+    if KEPT:
+        await KEPT.pop()
+    else:
+        KEPT.append(Ledger.line("line-7"))
+
+
+@errands.write("/teams/{team_id}/nested", uses=[Ledger.add.times(2)], **_OFTEN)
+async def nested(team_id: NumberId, new: NewText) -> Line:
+    """Write by the functions of other endpoints."""
+    await beside(team_id, new)
+    return await note(team_id, new)
+
+
+@errands.write("/teams/{team_id}/posing", uses=[Ledger.line, Ledger.add], **_OFTEN)
+async def posing(team_id: NumberId, new: NewText, call: Call) -> Line:
+    """Pass the call off as live before it writes."""
+    call.mode = "live"
+    await Ledger.line("line-7")
+    return await Ledger.add(NewLine(text=new.text))
 
 
 @errands.write(

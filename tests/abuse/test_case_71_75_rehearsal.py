@@ -20,7 +20,7 @@ from tests.flow.world import World, world
 
 TEXT = {"text": "hello"}
 NEW = {"place_id": "node-268056325", "starts_at": "2025-12-24T12:00:00Z", "seats": 4}
-WRITES = ["line", "copies", "gathered", "later", "beside", "threads", "retried", "kept"]
+WRITES = ["line", "copies", "gathered", "later", "beside", "threads", "retried", "kept", "nested", "posing"]
 STATES = ["draft", "trial", "suspended", "revoked", "expired"]
 
 
@@ -145,7 +145,7 @@ async def test_case_73_no_write_leaves_a_dry_run(path: str, base: str) -> None:
 async def test_case_73_the_same_handlers_do_write_live() -> None:
     """The handlers of the test above are not tame: live, each of those that wait for their writes sends them."""
     async with running() as (made, host):
-        for path in ("line", "copies", "gathered", "beside", "retried"):
+        for path in ("line", "copies", "gathered", "beside", "retried", "nested", "posing"):
             before = len(host.writes)
             assert (await post(made.app, f"/teams/7/{path}", TEXT, token=made.token())).status == 200
             assert len(host.writes) > before
@@ -242,7 +242,11 @@ CONFUSED = [
 ]
 
 
-@pytest.mark.parametrize("target", CONFUSED)
+MIRRORED = [target.replace("rehearse", "sandbox").replace("REHEARSE", "SANDBOX") for target in CONFUSED]
+MIRRORED = [target.replace("Rehearse", "Sandbox").replace("rehears%65", "sandbo%78") for target in MIRRORED]
+
+
+@pytest.mark.parametrize("target", list(dict.fromkeys([*CONFUSED, *MIRRORED])))
 async def test_case_74_what_only_looks_like_a_base_path_leads_nowhere(target: str) -> None:
     """A target that some layer may take for a rehearsal is answered 400 or 404, and is never live."""
     async with world() as made:

@@ -22,6 +22,7 @@ from narrows.stores import Rehearsals
 from narrows.surfaces.declaring import Declaring, asset, files_of
 
 _NEWEST = 20
+_LOOKED_AT = 200
 
 AuthorizationParameter = Annotated[str, msgspec.Meta(max_length=2048)]
 RehearsalId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+(?!\n)$")]
@@ -91,8 +92,10 @@ def _document(document: Callable[[], bytes]) -> Callable[[], Any]:
 def _newest(rehearsals: Callable[[], Rehearsals]) -> Callable[..., Any]:
     async def newest_rehearsals(call: Call) -> list[RehearsalDocument]:
         """The caller's newest rehearsals, newest first."""
-        found = await rehearsals().newest(owner_of(call), _NEWEST)
-        return [msgspec.json.decode(document, type=RehearsalDocument) for document in found]
+        # Those that the sandbox does not show may be newer than its own.
+        found = await rehearsals().newest(owner_of(call), _LOOKED_AT if call.mode == "sandbox" else _NEWEST)
+        documents = [msgspec.json.decode(document, type=RehearsalDocument) for document in found]
+        return [document for document in documents if _may_see(call, document)][:_NEWEST]
 
     return newest_rehearsals
 
@@ -101,11 +104,17 @@ def _one(rehearsals: Callable[[], Rehearsals]) -> Callable[..., Any]:
     async def rehearsal(rehearsal_id: RehearsalId, call: Call) -> RehearsalDocument:
         """One rehearsal: its rule, scopes, effects and price. Absent and another's are alike."""
         found = await rehearsals().get(rehearsal_id, owner_of(call))
-        if found is None:
+        document = msgspec.json.decode(found, type=RehearsalDocument) if found is not None else None
+        if document is None or not _may_see(call, document):
             raise NotFound()
-        return msgspec.json.decode(found, type=RehearsalDocument)
+        return document
 
     return rehearsal
+
+
+def _may_see(call: Call, document: RehearsalDocument) -> bool:
+    """Whether this call may see a rehearsal of its caller: in the sandbox only what was done in the sandbox."""
+    return call.mode != "sandbox" or document.mode == "sandbox"
 
 
 def _assets(bff: Bff, folder: Path) -> Iterator[tuple[str, Page]]:

@@ -46,7 +46,9 @@ def test_at_a_terminal_it_asks(monkeypatch):
     asked = []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("click.prompt", lambda text, default: asked.append((text, default)) or "Ours")
-    command.callback("desks", "aggregate", None, None, None, False, None, None, __import__("pathlib").Path("bffs"), "text")
+    command.callback(
+        "desks", "aggregate", None, None, None, False, None, None, __import__("pathlib").Path("bffs"), "text"
+    )
     assert asked == [
         ("Who answers for it", "desks@example.com"),
         ("What is it for, in a sentence", "Show a team and its items at a glance"),

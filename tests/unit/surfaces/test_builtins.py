@@ -88,19 +88,27 @@ async def test_the_contract_is_served_as_it_was_made() -> None:
 
 
 async def test_rehearsals_are_listed_newest_first_and_read_one_by_one() -> None:
-    """By their owner, under every base path."""
+    """By their owner; under /sandbox, only those of the sandbox, however many others are newer."""
     async with site() as one:
+        shown = await one.ask("/sandbox/teams/7/orders", "POST", body=ORDER)
+        own = (shown.header("link") or "").split("/")[-1].partition(">")[0]
+        one.clock.move(1)
         links = []
         for _ in range(3):
             got = await one.ask("/rehearse/teams/7/orders", "POST", body=ORDER)
             links.append((got.header("link") or "").split("/")[-1].partition(">")[0])
             one.clock.move(1)
-        for base in ("", "/rehearse", "/sandbox"):
+        for base in ("", "/rehearse"):
             listed = await one.ask(f"{base}/rehearsals")
-            assert [document["id"] for document in listed.json] == links[::-1]
+            assert [document["id"] for document in listed.json] == [*links[::-1], own]
             single = await one.ask(f"{base}/rehearsals/{links[0]}")
-            assert single.json == listed.json[-1]
+            assert single.json == listed.json[-2]
         assert single.json["endpoint"] == "cafe.order"
+        for _ in range(20):
+            await one.ask("/rehearse/teams/7/menu")
+        assert [document["id"] for document in (await one.ask("/sandbox/rehearsals")).json] == [own]
+        assert (await one.ask(f"/sandbox/rehearsals/{own}")).status == 200
+        assert (await one.ask(f"/sandbox/rehearsals/{links[0]}")).status == 404
 
 
 async def test_twenty_are_listed_at_the_most() -> None:
