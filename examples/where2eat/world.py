@@ -18,6 +18,7 @@ COPILOT_CLIENT = "where2eat-copilot"
 PAGE_CLIENT = "where2eat-page"
 SECRET_VARIABLE = "WHERE2EAT_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 SCOPES = ("dining:read", "dining:book")
+CONFIRM = "confirm"
 
 _SETTINGS = Path(__file__).parents[2] / "bffs" / "where2eat" / "narrows.toml"
 _TOKEN_SECONDS = 3600  # a person who tries things out would have to sign in again and again with less
@@ -38,7 +39,14 @@ def people() -> list[Person]:
 def apis() -> list[Api]:
     """The BFF and the three production APIs with all their scopes, also those that nobody here is given."""
     return [
-        Api(RESOURCE, {"dining:read": "See where your team can eat", "dining:book": "Book and cancel tables"}),
+        Api(
+            RESOURCE,
+            {
+                "dining:read": "See where your team can eat",
+                "dining:book": "Book and cancel tables",
+                CONFIRM: "Know who you are, so that you can confirm what a program asks for",
+            },
+        ),
         Api("people-api", {"profiles:read": "Read the staff directory", "data:export": "Export the whole directory"}),
         Api("places-api", {"places:read": "Look up places to eat"}),
         Api("tables-api", {"bookings:read": "See bookings", "bookings:write": "Book and cancel tables"}),
@@ -46,7 +54,7 @@ def apis() -> list[Api]:
 
 
 def clients(origin: str, secret: str) -> list[Client]:
-    """The desktop copilot, the page, and the BFF, which may exchange what it is given for just these scopes."""
+    """The desktop copilot, the page, and the BFF: it may exchange for just these scopes, and sign people in."""
     return [
         Client(
             COPILOT_CLIENT,
@@ -66,8 +74,10 @@ def clients(origin: str, secret: str) -> list[Client]:
         Client(
             BFF_CLIENT,
             secret=secret,
-            kind="service",
-            grants={"token_exchange"},
+            redirect_uris=[f"{origin}/confirm/callback"],
+            scopes={CONFIRM},
+            audiences=[RESOURCE],
+            grants={"token_exchange", "authorization_code"},
             audience=RESOURCE,
             may_exchange_to={
                 "people-api": {"profiles:read"},

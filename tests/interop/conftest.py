@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 
 import httpx
@@ -69,17 +69,27 @@ def world(tmp_path_factory, hostile_places) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def framing(world) -> Iterator[str]:
+def elsewhere() -> Iterator[Callable[[str], str]]:
+    """Serves a page on another origin; takes its markup and gives its URL."""
+    with ExitStack() as stack:
+
+        def serve(markup: str) -> str:
+            async def page(scope, receive, send):
+                headers = [(b"content-type", b"text/html; charset=utf-8")]
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await send({"type": "http.response.body", "body": b"<!doctype html>" + markup.encode()})
+
+            url = stack.enter_context(_served(page, socket.create_server(("127.0.0.1", 0))))
+            # The same site under another name would get the cookies that are bound to a site.
+            return url.replace("127.0.0.1", "localhost")
+
+        yield serve
+
+
+@pytest.fixture
+def framing(world, elsewhere) -> str:
     """A page of another origin with the micro-app in a frame."""
-
-    async def page(scope, receive, send):
-        body = f'<!doctype html><iframe src="{world["origin"]}/"></iframe>'.encode()
-        headers = [(b"content-type", b"text/html")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    with _served(page, socket.create_server(("127.0.0.1", 0))) as url:
-        yield url
+    return elsewhere(f'<iframe src="{world["origin"]}/"></iframe>')
 
 
 @pytest.fixture(scope="session")

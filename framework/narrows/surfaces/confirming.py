@@ -40,11 +40,11 @@ _RETURN = "The person comes back from the issuer; the sealed cookie of this brow
 _REFUSED = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Not signed in</title><link rel="stylesheet" href="assets/style.css"></head>
-<body><main>
+<body><main><div id="asked">
 <h1>You are not signed in</h1>
 <p>{said} Nothing was confirmed.</p>
 {again}
-</main></body></html>
+</div></main></body></html>
 """
 
 IssuerName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]

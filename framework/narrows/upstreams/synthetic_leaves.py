@@ -22,6 +22,8 @@ Draw = Callable[[Random, datetime], Any]
 LONGEST = 10_000
 _TRIES = 200
 _SPAN = 1000
+_POWERS = 200
+_FAR = 4
 _WEEK = timedelta(days=7)
 _SURROGATE = re.compile("[\ud800-\udfff]")  # matches patterns, but cannot be sent
 _BETWEEN_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\W_]+")
@@ -119,8 +121,11 @@ def _multiple(low: float | None, high: float | None, step: float, path: str) -> 
     """Multiples as msgspec judges them: by `fmod`, so that 0.3 is none of 0.1 but 0.4 is one."""
     first = None if low is None else math.ceil(Fraction(low) / Fraction(step))
     last = None if high is None else math.floor(Fraction(high) / Fraction(step))
-    first, last = _near(first, last, _SPAN)
-    values = [float(Fraction(step) * times) for times in range(first, last + 1)]
+    near = _near(0 if first is None and last is not None and last >= 0 else first, last, _SPAN)
+    # Far from zero hardly any multiple of such a step is a float itself, but step times a power of two always is.
+    powers = [sign * 2**power for power in range(_POWERS) for sign in (1, -1)]
+    far = [times for times in powers if (first is None or times >= first) and (last is None or times <= last)]
+    values = [float(Fraction(step) * times) for times in (*range(near[0], near[1] + 1), *far[:_FAR])]
     fitting = [value for value in values if math.fmod(value, step) == 0]
     if not fitting:
         raise CannotMake(path, f"no multiple of {step} is within the bounds")

@@ -24,7 +24,7 @@ function say(text) {
 function show(title, ...parts) {
   document.title = title;
   const heading = el("h1", { tabindex: "-1" }, title);
-  at("asked").replaceChildren(heading, ...parts);
+  at("asked").replaceChildren(heading, ...parts.filter((part) => part !== null));
   at("main").removeAttribute("aria-busy");
   heading.focus();
 }
@@ -92,12 +92,12 @@ function outcome({ state, program }) {
 }
 
 function whoAsks({ program, summary, person }) {
-  const kind = KINDS[program.kind] ?? program.kind;
+  const kind = program.kind === program.id ? "" : ` (${KINDS[program.kind] ?? program.kind})`;
   return el(
     "section",
     { "aria-labelledby": "who" },
     el("h2", { id: "who" }, "Who asks"),
-    el("p", {}, el("b", {}, program.id), ` (${kind}) wants to do this in the name of `, el("b", {}, person), ":"),
+    el("p", {}, el("b", {}, program.id), `${kind} wants to do this in the name of `, el("b", {}, person), ":"),
     el("p", { class: "summary" }, summary),
     program.purpose ? el("p", { class: "faint" }, `What this program is for: ${program.purpose}`) : null,
   );
