@@ -388,3 +388,11 @@ def test_every_part_refuses_unknown_keys():
     assert len(tables) >= 11
     assert all(table.__struct_config__.forbid_unknown_fields for table in tables)
     assert all(isinstance(table, type(msgspec.Struct)) and table.__struct_config__.frozen for table in tables)
+
+
+def test_an_environment_reads_a_secret_from_another_place():
+    """The place is replaced as a whole: a file in production instead of a variable, and not both at once."""
+    common = {"stores": {"key": {"env": "A"}, "rehearsals": "memory:"}}
+    assert merge(common, {"stores": {"key": {"file": "key"}}}) == {
+        "stores": {"key": {"file": "key"}, "rehearsals": "memory:"}
+    }

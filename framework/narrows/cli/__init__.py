@@ -5,6 +5,7 @@ Nothing heavy is imported at the top of these files, so that `narrows --help` an
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -15,6 +16,7 @@ _COMMANDS = (
     "check",
     "new",
     "openapi",
+    "promote",
     "rehearse",
     "run",
 )
@@ -40,22 +42,58 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the subcommand; for a wrong one say which there are."""
         if not args[0].startswith("-") and args[0] not in _COMMANDS:
+            near = get_close_matches(args[0], _COMMANDS, 1)
+            meant = f"Did you mean {near[0]!r}? " if near else ""
             known = f"{', '.join(_COMMANDS[:-1])} and {_COMMANDS[-1]}"
-            raise click.UsageError(f"There is no command {args[0]!r}; there are {known}, as in: {EXAMPLE}", ctx)
+            raise click.UsageError(f"There is no command {args[0]!r}. {meant}There are {known}, as in: {EXAMPLE}", ctx)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand; what is refused is told in words, without a stack, and ends with exit code 2."""
-        from narrows.errors import NarrowsError
-
         try:
             return super().invoke(ctx)
-        except NarrowsError as refused:
-            click.echo(f"narrows: {refused}", err=True)
+        except click.MissingParameter as missing:
+            raise click.UsageError(f"{missing.format_message()} {_shown(missing)}", missing.ctx) from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # its kind is imported only when there is one, and any other goes on
+            from narrows.errors import NarrowsError
+
+            if not isinstance(error, NarrowsError):
+                raise
+            click.echo(f"narrows: {error}", err=True)
             ctx.exit(2)
+
+
+def _shown(missing: click.MissingParameter) -> str:
+    """What to write instead, with a target where one is wanted."""
+    context = missing.ctx
+    if context is None:
+        return f"Write it as in: {EXAMPLE}"
+    wanted = [_example(parameter) for parameter in context.command.params if parameter.required]
+    return f"Write it as in: {' '.join([context.command_path, *wanted])}"
+
+
+def _example(parameter: click.Parameter) -> str:
+    """A parameter as it is written."""
+    if parameter.name == "target":
+        return EXAMPLE.rpartition(" ")[2]
+    choices = getattr(parameter.type, "choices", ())
+    named = "|".join(choices) or parameter.human_readable_name.upper()
+    return named if isinstance(parameter, click.Argument) else f"{parameter.opts[0]} {named}"
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="narrows", prog_name="narrows")
 def main() -> None:
-    """Narrow, guarded endpoints for low-code micro-apps and desktop copilots."""
+    """Narrow, guarded endpoints for low-code micro-apps and desktop copilots.
+
+    \b
+    From nothing to a first answer:
+      narrows new lunch
+      narrows check bffs.lunch.app:bff
+      narrows run bffs.lunch.app:bff
+
+    Each command has its own --help with examples. Exit codes: 0 done, 1 something is refused or differs, 2 it could not
+    be done.
+    """

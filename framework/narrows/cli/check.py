@@ -13,6 +13,7 @@ import click
 from narrows.cli.progress import Progress
 from narrows.cli.report import FORMS, report
 from narrows.cli.target import SETTINGS_HELP, load_bff
+from narrows.cli.target import targets as all_targets
 
 if TYPE_CHECKING:
     from narrows.errors import Refusal
@@ -73,7 +74,7 @@ def command(
 
 def _all() -> list[str]:
     """Every BFF below the current folder."""
-    found = [f"bffs.{file.parent.name}.app:bff" for file in sorted(Path.cwd().glob("bffs/*/app.py"))]
+    found = all_targets()
     if not found:
         raise click.UsageError("There is no bffs/*/app.py here. Name a TARGET, or make a BFF: narrows new lunch")
     return found

@@ -61,6 +61,12 @@ def command(
       read-only      a list and one object of one upstream
       limited-write  the same, and a write that wants the receipt of its rehearsal
       aggregate      two upstreams gathered into one answer
+
+    \b
+    Examples:
+      narrows new lunch --owner lunch-tools@example.com --purpose "Book lunch"
+      narrows new room_booking --shape limited-write
+      narrows new pets --from openapi.json --operations getPetById,findPets
     """
     from narrows.devkit.scaffold.facts import checked_name
     from narrows.devkit.scaffold.writing import write

@@ -14,5 +14,9 @@ def command(target: str, settings: str | None) -> None:
     """Print the OpenAPI document of TARGET (module:attribute).
 
     Nothing is served, no secret is read and no network is used; a start that would be refused is refused here too.
+
+    \b
+    Examples:
+      narrows openapi bffs.where2eat.app:bff > contract.json
     """
     click.echo(load_offline(target, settings).document)

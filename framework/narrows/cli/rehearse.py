@@ -31,6 +31,11 @@ def command(target: str, compare: bool, endpoints: tuple[str, ...], form: str) -
     They stand in tests/requests.py beside the file that declares the Bff. With --compare each is then sent live into
     that world, and every difference in status, schema, effects and price is told. The exit code is 1 when there is one,
     or when an endpoint has no request.
+
+    \b
+    Examples:
+      narrows rehearse bffs.where2eat.app:bff
+      narrows rehearse bffs.where2eat.app:bff --compare --format json
     """
     bff = load_bff(target)
     module = _requests_of(bff)

@@ -21,6 +21,11 @@ def command(target: str, settings: str | None) -> None:
 
     Audit records go to standard output and diagnostics to standard error, both as lines of JSON. When the start is
     refused, every reason is printed and the exit code is 2.
+
+    \b
+    Examples:
+      narrows run bffs.where2eat.app:bff
+      NARROWS_ENVIRONMENT=staging narrows run bffs.where2eat.app:bff --settings /etc/where2eat/narrows.toml
     """
     from narrows.cli.server import Server
 

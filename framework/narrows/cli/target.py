@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,8 +57,24 @@ def _named(target: str) -> Any:
     """The object that a target names."""
     module_name, _, attribute = target.partition(":")
     if not module_name or not attribute:
-        raise click.UsageError(f"TARGET is `module:attribute`, as in: {EXAMPLE}")
+        raise click.UsageError(f"TARGET is `module:attribute`, as in: {_meant(target)}")
     return _value(_module(module_name), attribute)
+
+
+def _meant(target: str) -> str:
+    """The target that a path or a module without its attribute stands for; else the example."""
+    bare = target.rstrip("/")
+    file = Path(bare)
+    if file.is_dir() and (file / "app.py").is_file():
+        file = file / "app.py"
+    if file.suffix == ".py":
+        return ".".join(file.with_suffix("").parts) + ":bff"
+    return f"{bare}:bff" if bare and ":" not in bare and "/" not in bare else EXAMPLE.rpartition(" ")[2]
+
+
+def targets() -> list[str]:
+    """Every BFF below the current folder."""
+    return [f"bffs.{file.parent.name}.app:bff" for file in sorted(Path.cwd().glob("bffs/*/app.py"))]
 
 
 def _module(name: str) -> ModuleType:
@@ -70,7 +87,9 @@ def _module(name: str) -> ModuleType:
     except ModuleNotFoundError:
         found = None
     if found is None:
-        raise click.UsageError(f"There is no module {name!r} in {folder} or among the installed packages.")
+        near = get_close_matches(f"{name}:bff", targets(), 1) or targets()
+        meant = f" There is: {', '.join(near)}." if near else ""
+        raise click.UsageError(f"There is no module {name!r} in {folder} or among the installed packages.{meant}")
     return import_module(name)
 
 

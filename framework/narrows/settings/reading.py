@@ -52,12 +52,20 @@ def load_document(path: str | Path, environ: Mapping[str, str]) -> dict[str, Any
 
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one table over another, table by table; anything but a table replaces."""
+    """Lay one table over another, table by table; anything but a table replaces, and so does the place of a secret."""
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
-        merged[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+        if isinstance(below, dict) and isinstance(value, Mapping) and not is_secret_place(value):
+            merged[key] = merge(below, value)
+        else:
+            merged[key] = value
     return merged
+
+
+def is_secret_place(value: Any) -> bool:
+    """Whether a value of the settings says where a secret is read: `{file = "…"}` or `{env = "…"}`."""
+    return isinstance(value, Mapping) and value.keys() in ({"file"}, {"env"})
 
 
 def read_settings(

@@ -48,7 +48,7 @@ def test_an_application_is_taken_as_it_is(tmp_path):
 @pytest.mark.parametrize("target", ["bffs.where2eat.app", ":bff", "module:"])
 def test_a_target_without_two_parts_is_shown_the_form(target):
     """The form is said with an example."""
-    assert said(target) == "TARGET is `module:attribute`, as in: narrows run bffs.where2eat.app:bff"
+    assert said(target) == "TARGET is `module:attribute`, as in: bffs.where2eat.app:bff"
 
 
 @pytest.mark.parametrize("name", ["no_such_module", "no_such_package.app"])

@@ -1,0 +1,87 @@
+"""`narrows promote`: what differs between two environments of a BFF, and what stands in the way."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from narrows.cli.target import SETTINGS_HELP, load_bff
+
+if TYPE_CHECKING:
+    from narrows.cli.promoting import Promotion
+
+_ENVIRONMENTS = ("development", "staging", "production")
+_MARKS = {"added": "+", "removed": "-", "changed": "~"}
+
+
+@click.command("promote", short_help="Show what differs between two environments of a BFF.")
+@click.argument("target")
+@click.option("--from", "before", type=click.Choice(_ENVIRONMENTS), required=True, help="Where it runs now.")
+@click.option("--to", "after", type=click.Choice(_ENVIRONMENTS), required=True, help="Where it is to run.")
+@click.option("--settings", type=click.Path(dir_okay=False, path_type=Path), help=SETTINGS_HELP)
+@click.option(
+    "--baseline",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The contract that clients of the second environment have now, as `narrows openapi` printed it.",
+)
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+def command(target: str, before: str, after: str, settings: Path | None, baseline: Path | None, form: str) -> None:
+    """Show what differs between two environments of TARGET (module:attribute): settings, endpoints and connectors.
+
+    Nothing is changed, sent or started, and no secret is read: of a secret it tells only that it differs. It ends with
+    1 if something stands in the way: a refusal of `narrows check` in the second environment, or an endpoint that
+    clients of the baseline would lose.
+
+    \b
+    Examples:
+      narrows promote bffs.where2eat.app:bff --from staging --to production
+      narrows promote bffs.where2eat.app:bff --from staging --to production --baseline contract.json --format json
+    """
+    from narrows.cli.promoting import promotion
+
+    if before == after:
+        raise click.UsageError("--from and --to name one environment. Name two, as in --from staging --to production")
+    bff = load_bff(target)
+    try:
+        found = promotion(bff, settings or bff.folder / "narrows.toml", before, after, baseline)
+    except ValueError as error:
+        raise click.UsageError(f"--baseline {baseline} is no OpenAPI document: {error}") from None
+    click.echo(_json(found) if form == "json" else _text(found))
+    sys.exit(1 if found.blocked else 0)
+
+
+def _json(found: Promotion) -> str:
+    import msgspec
+
+    return json.dumps({**msgspec.to_builtins(found), "blocked": found.blocked}, indent=2)
+
+
+def _text(found: Promotion) -> str:
+    """One part after the other; a part without difference says so."""
+    endpoints = [
+        f"{_MARKS[change.change]} {change.method} {change.path}{' (clients lose it)' if change.breaking else ''}"
+        for change in found.endpoints
+    ]
+    settings = [
+        f"{change.key}: differs (secret)"
+        if change.secret
+        else f"{change.key}: {change.before or 'unset'} → {change.after or 'unset'}"
+        for change in found.settings
+    ]
+    refusals = [str(refusal) for refusal in found.refusals]
+    parts = {
+        "Settings": settings,
+        "Endpoints": endpoints,
+        "Connectors": list(found.connectors),
+        f"Refused in {found.after}": refusals,
+        "Notes": list(found.notes),
+    }
+    lines = [f"{found.bff} {found.version}: {found.before} → {found.after}"]
+    for title, listed in parts.items():
+        lines += [f"\n{title}:", *(f"  {line}" for line in listed or ["none"])]
+    lines.append(f"\n{'Something stands in the way.' if found.blocked else 'Nothing stands in the way.'}")
+    return "\n".join(lines)

@@ -1,0 +1,179 @@
+"""What differs between two environments of a BFF, and what keeps it out of the second."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from narrows.cli.checking import Check
+from narrows.declare.bff import Bff
+from narrows.errors import NarrowsError, Refusal
+from narrows.settings import load_settings
+from narrows.settings.absent import offline
+from narrows.settings.reading import is_secret_place, load_document
+from narrows.surfaces.http import Application
+
+_METHODS = ("get", "post", "put", "patch", "delete")
+# They name the environment itself, and the folder of the file.
+_OWN = ("environment", "base")
+_DEPTH = 64
+
+Sort = Literal["added", "removed", "changed"]
+
+
+class SettingChange(msgspec.Struct, frozen=True):
+    """One key that differs; None where it is not set. Of a secret only that it differs."""
+
+    key: str
+    before: str | None
+    after: str | None
+    secret: bool = False
+
+
+class EndpointChange(msgspec.Struct, frozen=True):
+    """One endpoint that differs from the baseline; `breaking` if a client of the baseline loses it."""
+
+    change: Sort
+    method: str
+    path: str
+    breaking: bool
+
+
+class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+    """What promoting a BFF would change. It is blocked by a refusal or a breaking change."""
+
+    bff: str
+    version: str
+    before: str
+    after: str
+    settings: tuple[SettingChange, ...]
+    endpoints: tuple[EndpointChange, ...]
+    connectors: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it should not be promoted as it is."""
+        return bool(self.refusals) or any(change.breaking for change in self.endpoints)
+
+
+def promotion(bff: Bff, settings_file: Path, before: str, after: str, baseline: Path | None) -> Promotion:
+    """Compare. Raises `SettingsError`, and ValueError for a baseline that is no OpenAPI document."""
+    check = Check(bff, settings_file)
+    refusals = tuple(check.refusals([after]))
+    notes = [
+        f"{settings_file.name} alone is compared; what NARROWS_… variables lay over it elsewhere is not known here."
+    ]
+    endpoints: tuple[EndpointChange, ...] = ()
+    if baseline is not None:
+        ours = _contract(bff, settings_file, after)
+        if ours is None:
+            notes.append("The endpoints are not compared: the declarations are refused.")
+        else:
+            endpoints = tuple(_endpoints(_read(baseline), ours))
+    else:
+        notes.append("No --baseline was given: endpoints are not compared.")
+    return Promotion(
+        bff=bff.name,
+        version=bff.version or "",
+        before=before,
+        after=after,
+        settings=tuple(_settings(settings_file, before, after)),
+        endpoints=endpoints,
+        connectors=(),
+        refusals=refusals,
+        notes=tuple(notes),
+    )
+
+
+def _settings(file: Path, before: str, after: str) -> Iterator[SettingChange]:
+    """Every key that differs, sorted."""
+    left, right = (dict(_flat(load_document(file, {"NARROWS_ENVIRONMENT": name}))) for name in (before, after))
+    for key in sorted(left.keys() | right.keys()):
+        was, is_now = left.get(key), right.get(key)
+        if was != is_now and key not in _OWN:
+            secret = any(isinstance(value, _SecretPlace) for value in (was, is_now))
+            yield SettingChange(key, _shown(was), _shown(is_now), secret)
+
+
+class _SecretPlace(msgspec.Struct, frozen=True):
+    """Where a secret is read from; it is compared, and not shown."""
+
+    place: str
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value by its dotted key."""
+    if is_secret_place(value):
+        yield prefix, _SecretPlace(json.dumps(value))
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{prefix}.{key}" if prefix else key)
+    else:
+        yield prefix, value
+
+
+def _shown(value: Any) -> str | None:
+    if value is None or isinstance(value, _SecretPlace):
+        return None if value is None else "secret"
+    return json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _contract(bff: Bff, settings_file: Path, environment: str) -> dict[str, Any] | None:
+    """The OpenAPI document of the declarations as they are; None if a start is refused."""
+    try:
+        settings = load_settings(settings_file, {"NARROWS_ENVIRONMENT": environment}, secrets=False)
+        document: dict[str, Any] = json.loads(Application(bff, offline(settings)).document)
+    except NarrowsError:
+        return None
+    return document
+
+
+def _read(baseline: Path) -> dict[str, Any]:
+    document = json.loads(baseline.read_text(encoding="utf-8"))
+    if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
+        raise ValueError("it has no `paths`")
+    return document
+
+
+def _endpoints(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[EndpointChange]:
+    """What differs, an endpoint each; one that is only described otherwise is the same."""
+    left, right = (dict(_digests(document)) for document in (theirs, ours))
+    for method, path in sorted(left.keys() | right.keys(), key=lambda one: (one[1], one[0])):
+        was, is_now = left.get((method, path)), right.get((method, path))
+        if was != is_now:
+            change: Sort = "added" if was is None else "removed" if is_now is None else "changed"
+            yield EndpointChange(change, method.upper(), path, breaking=change == "removed")
+
+
+def _digests(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
+    for path, item in document["paths"].items():
+        for method in _METHODS:
+            if isinstance(item, Mapping) and method in item:
+                text = json.dumps(_resolved(item[method], document, ()), sort_keys=True)
+                yield (method, path), hashlib.sha256(text.encode()).hexdigest()
+
+
+def _resolved(value: Any, document: Mapping[str, Any], within: tuple[str, ...]) -> Any:
+    """A part of a document with its references filled in and its prose left out; a circle ends at its name."""
+    if isinstance(value, list):
+        return [_resolved(inner, document, within) for inner in value]
+    if not isinstance(value, Mapping):
+        return value
+    reference = value.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#/"):
+        if reference in within or len(within) > _DEPTH:
+            return reference
+        found: Any = document
+        for part in reference[2:].split("/"):
+            found = found.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, Mapping) else {}
+        return _resolved(found, document, (*within, reference))
+    return {
+        key: _resolved(inner, document, within) for key, inner in value.items() if key not in ("description", "summary")
+    }
