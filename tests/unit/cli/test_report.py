@@ -6,7 +6,7 @@ from pathlib import Path
 from narrows.cli.report import report
 from narrows.errors import Refusal
 
-ROOT = Path("/home/anna/lunch apps")
+ROOT = Path("/srv/lunch apps")
 RATE = Refusal(
     code="rate-missing",
     subject="lunch.menu",
