@@ -3,11 +3,16 @@
 The people are those of `staff`; the passwords are no secrets, for everything here listens on loopback and is made up.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from narrows import Settings, load_settings
+from narrows import Bff, Settings, load_settings
+from narrows.declare.connectors import read_records
 from narrows.devkit.authority import Api, Authority, Client, Person
+from narrows.governance.connectors import Governor, Operator
+from narrows.stores.connectors import MemoryConnectors
+from narrows.stores.registry import Connectors
 
 from . import staff
 
@@ -99,6 +104,18 @@ def authority(origin: str, secret: str, log: Callable[[str], None] | None = None
         lifetime=_TOKEN_SECONDS,
         log=log,
     )
+
+
+async def registry(bff: Bff, settings: Settings) -> Connectors:
+    """The connectors beside the BFF, applied by one person and approved by another, in a registry of this process."""
+    store = MemoryConnectors()
+    governor = Governor(bff, settings, store, now=time.time)
+    written = read_records(bff.folder / "connectors")
+    await governor.apply(written, Operator(name="carla@example.com"))
+    for one in written:
+        for _ in ("trial", "live"):
+            await governor.approve(one.record.id, Operator(name=settings.governance.approvers[0]))
+    return store
 
 
 def settings(origin: str, upstreams: Mapping[str, str], secret: str) -> Settings:

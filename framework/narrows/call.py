@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, o
 import msgspec
 
 from narrows.declare.commit import Commit
+from narrows.declare.rate import Rate
 from narrows.errors import Problem
 from narrows.settings import ConnectorKind, ConnectorState, Secret
 
@@ -47,6 +48,10 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     """The program that calls, as it is registered; never named by a header.
 
     `purpose` says what it is for; `commit` is what its kind and its template ask of a live write at the least.
+    `endpoints` and `scopes` are all that it may use (None: what its tokens allow), `rates` hold beside those of the
+    endpoints, and `price_ceiling` is the dearest call that it may make (`priced` says whether that is limited at all).
+    `credentials_until` is the time at which its last credential ends (None: it needs none), tokens issued at or before
+    `tokens_after` are refused (both seconds since 1970), and `generation` grows with every change in the registry.
     """
 
     id: str
@@ -58,6 +63,14 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     purpose: str = ""
     commit: Commit = "open"
+    endpoints: frozenset[str] | None = None
+    scopes: frozenset[str] | None = None
+    rates: tuple[Rate, ...] = ()
+    priced: bool = False
+    price_ceiling: Money | None = None
+    credentials_until: float | None = None
+    tokens_after: float | None = None
+    generation: int = 0
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 NarrowsError
 ├── SettingsError            narrows.toml or the environment does not hold
 ├── PolicyError              a Casbin model or policy does not load
+├── ConnectorError           the record of a connector, or a change to it, does not hold
 ├── StartRefused             declarations that are unsafe by omission; carries every `Refusal`
 ├── OperationRefused         an operation outside its call, its `uses` or its count (a fault of the handler)
 └── Problem                  an answer with a status, a stable type and a remedy
@@ -40,6 +41,10 @@ class SettingsError(NarrowsError):
 
 class PolicyError(NarrowsError):
     """A Casbin model or policy does not load; the message names file, line, rule and remedy."""
+
+
+class ConnectorError(NarrowsError):
+    """The record of a connector, or a change to it, does not hold; the message names what, the rule and the remedy."""
 
 
 class OperationRefused(NarrowsError):

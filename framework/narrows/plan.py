@@ -28,18 +28,19 @@ from narrows.declare.types import Money
 from narrows.declare.upstream import Operation
 from narrows.errors import PolicyError, Refusal, StartRefused
 from narrows.identity import Identity
+from narrows.identity.connectors import Directory
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.roles_names import is_object
 from narrows.identity.sessions import Sessions
 from narrows.pipeline import prepare, run
-from narrows.pipeline.authenticate import registered
 from narrows.pipeline.settle import Settle
 from narrows.pipeline.step import Ground, Preparing, Step
 from narrows.settings import Settings
 from narrows.settings.absent import refuse_absent
 from narrows.stores import Commits, Limiter, Rehearsals
 from narrows.stores.memory import MemoryLimiter
-from narrows.stores.opening import open_commits, open_rehearsals
+from narrows.stores.opening import open_commits, open_connectors, open_rehearsals
+from narrows.stores.registry import Connectors
 from narrows.stores.sealing import Sealer
 from narrows.telemetry import CallSpan, Telemetry
 from narrows.transport import Dial, dial
@@ -64,6 +65,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What comes in from outside: the network, the clock, chance, telemetry, and where records go.
 
     `watch` may wrap each step of each endpoint, once at start, to see how long it takes; it is for development.
+    `connectors` is a registry that is open already, and that whoever gives it closes, in place of `stores.connectors`.
     """
 
     dial: Dial = dial
@@ -74,6 +76,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     meter_provider: MeterProvider | None = None
     write_record: Callable[[bytes], object] = _to_stdout
     watch: Callable[[Step], Step] | None = None
+    connectors: Connectors | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -106,6 +109,7 @@ class Plan:
         self.identity = Identity(settings, dial=around.dial, now=around.now)
         self.sessions = Sessions(settings, key=self._key, now=around.now, new_id=around.new_id)
         self.addresses: Limiter = MemoryLimiter(self.steady)
+        self.directory = Directory(settings, now=around.now, steady=self.steady)
         self.entries = self._prepare(tuple(builtins))
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now)
         self.commits: Commits = open_commits(settings, around.now)
@@ -119,8 +123,12 @@ class Plan:
             now=around.now,
             key=self._key,
             on_event=self._count_exchange,
+            recheck=self.directory.refresh,
         )
         self.sign_in = SignIn(settings, self.identity, self._exchanger.redeem, key=self._key, now=around.now)
+        self.registry = around.connectors or open_connectors(settings)
+        self._opened = self.registry if around.connectors is None else None
+        self.directory.attach(self.registry, self._exchanger.forget_connector)
         self._transports: list[httpx.AsyncBaseTransport] = []
         self._performers = self._make_performers(around)
         self.settle = Settle(
@@ -135,9 +143,15 @@ class Plan:
         )
 
     async def start(self) -> None:
-        """Look up the issuers. Raises `StartRefused`, and `SettingsError` for settings without their secrets."""
+        """Look up the issuers, and read the registry of connectors.
+
+        Raises `StartRefused`, `SettingsError` for settings without their secrets, and `Unavailable`.
+        """
         refuse_absent(self.settings)
         await self.identity.start()
+        await self.directory.refresh()
+        if twice := checks.twice_refusals(self.settings, self.directory.twice()):
+            raise StartRefused(twice)
 
     async def close(self) -> None:
         """Close what is open, the last opened first."""
@@ -145,6 +159,9 @@ class Plan:
             await transport.aclose()
         await self._exchanger.close()
         await self.identity.close()
+        await self.directory.close()
+        if self._opened is not None:
+            await self._opened.close()
         await self.rehearsals.close()
         await self.commits.close()
         await self.telemetry.close()
@@ -179,7 +196,7 @@ class Plan:
 
     def programs(self, issuer: str) -> list[Connector]:
         """The programs that are registered with an issuer, by its name in the settings."""
-        return [connector for (at, _), connector in registered(self.settings).items() if at == issuer]
+        return self.directory.programs(issuer)
 
     def routes(self) -> dict[str, dict[str, Entry]]:
         """The entries by path template and method."""
@@ -211,6 +228,7 @@ class Plan:
         return Ground(
             settings=self.settings,
             identity=self.identity,
+            directory=self.directory,
             roles=self._roles(endpoints, refusals),
             limiter=MemoryLimiter(self.steady),
             addresses=self.addresses,
@@ -262,7 +280,7 @@ class Plan:
         synthetic = Synthetic(self.digest)
 
         def sender(ways: Mapping[str, Any]) -> Sender:
-            return Sender(self.sendables, ways, self._exchanger, around.now)
+            return Sender(self.sendables, ways, self._exchanger, self.directory, around.now)
 
         reading = sender({key: ReadWire(wire) for key, wire in wires.items()})
         return {

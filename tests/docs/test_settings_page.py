@@ -20,11 +20,15 @@ TABLES = {
     "`[connectors.<name>]`": settings.ConnectorSettings,
     "`[limits]`": settings.LimitSettings,
     "`[stores]`": settings.StoreSettings,
+    "`[governance]`": settings.GovernanceSettings,
     "`[telemetry]`": settings.TelemetrySettings,
     "`[serving]`": settings.ServingSettings,
 }
 # These keys hold the tables that have a section of their own.
-HOLD_TABLES = {"issuers", "upstreams", "connectors", "limits", "stores", "telemetry", "serving", "client", "roles"}
+HOLD_TABLES = {
+    (settings.Settings, name)
+    for name in ("issuers", "upstreams", "connectors", "limits", "stores", "governance", "telemetry", "serving")
+} | {(settings.IssuerSettings, "client"), (settings.IssuerSettings, "roles")}
 
 
 def sections() -> dict[str, str]:
@@ -56,7 +60,8 @@ def test_each_table_of_the_settings_has_its_section():
 @pytest.mark.parametrize("heading", TABLES)
 def test_each_key_is_documented_with_its_default(heading):
     """What is written is what holds."""
-    fields = [field for field in msgspec.structs.fields(TABLES[heading]) if field.encode_name not in HOLD_TABLES]
+    table = TABLES[heading]
+    fields = [field for field in msgspec.structs.fields(table) if (table, field.encode_name) not in HOLD_TABLES]
     documented = rows(sections()[heading])
     assert {key: rest[1] for key, rest in documented.items()} == {field.encode_name: shown(field) for field in fields}
 

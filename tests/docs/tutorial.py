@@ -34,10 +34,12 @@ class Tutorial:
         self.append(app)
 
     def until_it_starts(self) -> None:
-        """Step 4: the line that was missing."""
+        """Step 4: the line that was missing, and the one that lets the copilot call it."""
         app = "bffs/where2eat/app.py"
         head, mark, last = self.text(app).rpartition('    within="team:{team_id}",\n')
         self.write(app, head + mark + self.part(app, "below within") + last)
+        (line,) = [block.text for block in blocks(README, "text") if block.text.startswith('  "where2eat.')]
+        self.edit("bffs/where2eat/connectors/copilot.toml", "endpoints = [\n", f"endpoints = [\n{line}")
 
     def until_tested(self) -> None:
         """Step 6: the test in its new file."""

@@ -176,7 +176,6 @@ def make_settings(**over: Any) -> Any:
                 "roles": [{"claim": "teams", "role": "member", "domain": "team:{value}"}],
             }
         },
-        "connectors": {"copilot": {"issuer": "corp", "client_id": "c", "tenant": "example", "kind": "copilot"}},
         "upstreams": {
             name: {"url": f"https://{name}.test", "audience": f"{name}-api"} for name in ("people", "tables", "extra")
         },

@@ -8,7 +8,7 @@ import pytest
 from narrows import Id
 from narrows.errors import SettingsError, StartRefused
 from narrows.identity import Identity
-from narrows.settings import read_settings
+from narrows.settings import Secret, read_settings
 from narrows.surfaces.http import Application
 from narrows.testing import Network, running
 from tests.flow.minimal import Team, make_bff, make_settings, refusals, start, without
@@ -157,7 +157,8 @@ async def test_two_issuers_with_one_url_are_refused() -> None:
 
 async def test_a_refused_start_is_told_to_the_server() -> None:
     """What is found only by looking up the issuers ends the lifespan, with the reason."""
-    over = {"issuers": {"twin": {"url": "https://issuer.test", "audience": "lunch-api"}}}
+    client = {"id": "lunch-bff", "secret": Secret("hidden")}
+    over = {"issuers": {"twin": {"url": "https://issuer.test", "audience": "lunch-api", "client": client}}}
     with pytest.raises(RuntimeError, match="issuer-twice"):
         async with running(start(make_bff(), **over)):
             raise AssertionError("it must not start")
@@ -165,8 +166,9 @@ async def test_a_refused_start_is_told_to_the_server() -> None:
 
 def test_a_connector_of_an_unknown_issuer_is_refused() -> None:
     """Already by the settings."""
+    table = {"issuer": "other", "client_id": "c", "tenant": "example", "kind": "copilot"}
     with pytest.raises(SettingsError, match=r"connectors\.copilot\.issuer names 'other'"):
-        make_settings(connectors={"copilot": {"issuer": "other"}})
+        make_settings(connectors={"copilot": table})
 
 
 def test_an_environment_that_is_unknown_is_refused() -> None:

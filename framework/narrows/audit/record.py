@@ -19,7 +19,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     said no), `refused` (anything else that the client could have sent better) or `failed`. `caller` is a `caller_hash`;
     `actors` are the `sub` of the `act` chain, nearest first; `effects` the operations of the writes that happened, that
     may have happened (their outcome is unknown), or that a rehearsal noted; `rule` and `domain` what decided, and both
-    may hold that id; `price` such as `0.05 EUR`; `peer` the source address;
+    may hold that id; `purpose` what the connector is for; `price` such as `0.05 EUR`; `peer` the source address;
     `scenario` the bad day that a request to the sandbox asked for.
     """
 
@@ -37,6 +37,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str | None = None
     connector: str | None = None
     connector_version: str | None = None
+    purpose: str | None = None
     caller: str | None = None
     actors: tuple[str, ...] = ()
     rule: str | None = None

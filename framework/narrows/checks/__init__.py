@@ -11,7 +11,7 @@ from narrows.checks.paths import collisions
 from narrows.checks.policies import policy_refusals
 from narrows.checks.problems import problem_refusals
 from narrows.checks.shapes import shape_of
-from narrows.checks.surroundings import limit_refusals, settings_refusals
+from narrows.checks.surroundings import limit_refusals, settings_refusals, twice_refusals
 
 __all__ = [
     "bff_refusals",
@@ -24,4 +24,5 @@ __all__ = [
     "sendables_of",
     "settings_refusals",
     "shape_of",
+    "twice_refusals",
 ]

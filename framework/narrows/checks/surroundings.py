@@ -23,8 +23,15 @@ def settings_refusals(settings: Settings, used: Iterable[str]) -> Iterator[Refus
     yield from _upstreams(settings, named)
     yield from _issuers(settings)
     yield from _domains(settings)
+    yield from _connectors(settings)
     yield from _serving(settings)
     yield from _placeholders(settings, named)
+
+
+def twice_refusals(settings: Settings, names: Iterable[str]) -> list[Refusal]:
+    """Connectors of the settings (`names`) whose client the registry knows too: nobody could tell which holds."""
+    rule, remedy = "its client is in the registry too", "take the table out of the settings"
+    return [_set(f"connectors.{name}", _where(settings), "connector-twice", rule, remedy) for name in names]
 
 
 def limit_refusals(settings: Settings) -> Iterator[Refusal]:
@@ -62,6 +69,16 @@ def _domains(settings: Settings) -> Iterator[Refusal]:
                 subject, remedy = f"issuers.{name}.roles[{index}].domain", 'write domain = "team:{value}"'
                 rule = f"{claim.domain!r} is no domain, so it would grant {claim.role!r} nowhere"
                 yield _set(subject, _where(settings), "domain-unclear", rule, remedy)
+
+
+def _connectors(settings: Settings) -> Iterator[Refusal]:
+    if settings.environment == "development":
+        return
+    rule = "a connector of the settings was approved by nobody, and is for development alone"
+    remedy = 'set stores.connectors = "sqlite:connectors.db", write connectors/{}.toml, and use narrows connector apply'
+    for name in settings.connectors:
+        subject = f"connectors.{name}"
+        yield _set(subject, _where(settings), "connector-unregistered", rule, remedy.format(name))
 
 
 def _serving(settings: Settings) -> Iterator[Refusal]:

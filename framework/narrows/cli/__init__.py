@@ -14,6 +14,7 @@ import click
 # One name a line, sorted.
 _COMMANDS = (
     "check",
+    "connector",
     "new",
     "openapi",
     "promote",

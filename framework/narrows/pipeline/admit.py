@@ -1,9 +1,11 @@
-"""Step 3: the connector's state allows this mode, the token holds the scope, and attempts are not without number."""
+"""Step 3: the connector's state and record allow this, the token holds the scope, and attempts have a number."""
 
 from __future__ import annotations
 
 from narrows.call import Call, Connector, Mode
+from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
+from narrows.declare.types import Money
 from narrows.errors import ConnectorRefused, PersonRequired, QuotaExceeded, ScopeMissing
 from narrows.pipeline.challenge import challenge
 from narrows.pipeline.step import Preparing, Step, Who, retry_after, who
@@ -29,6 +31,10 @@ def prepare(preparing: Preparing) -> Step | None:
         if not allowed.allowed:
             raise QuotaExceeded("Too many attempts.", headers=retry_after(allowed.retry_after_s))
         check_state(known.connector, call.mode, write=endpoint.kind == "write")
+        check_credentials(known.connector, call.now_s())
+        if not endpoint.owned:
+            # `preparing.ceiling` is worked out by the step of rates, which is made ready after this one.
+            check_record(known.connector, endpoint, preparing.ceiling)
         if known.caller.kind == "service" and not for_services:
             raise PersonRequired()
         if endpoint.scope is not None and endpoint.scope not in known.credential.scopes:
@@ -50,6 +56,31 @@ def check_state(connector: Connector, mode: Mode, *, write: bool) -> None:
         f"The connector is in state {connector.state!r}.",
         remedy=f"Use a base path that its state allows, or have it approved. States: {_STATES}.",
     )
+
+
+def check_credentials(connector: Connector, now: float) -> None:
+    """Refuse a connector whose credentials are all past their age. Raises `ConnectorRefused`."""
+    if connector.credentials_until is not None and now >= connector.credentials_until:
+        raise ConnectorRefused(
+            "The connector has no credential that still holds: each has its age, or there is none.",
+            remedy="Ask its owner for a new credential: narrows connector rotate.",
+        )
+
+
+def check_record(connector: Connector, endpoint: Endpoint, ceiling: Money | None) -> None:
+    """Refuse what is not in a connector's record: endpoints, scopes, prices. Raises `ConnectorRefused`."""
+    if connector.endpoints is not None and endpoint.id not in connector.endpoints:
+        raise ConnectorRefused(f"The record of the connector does not name the endpoint {endpoint.id!r}.")
+    if connector.scopes is not None and endpoint.scope is not None and endpoint.scope not in connector.scopes:
+        raise ConnectorRefused(f"The record of the connector does not name the scope {endpoint.scope!r}.")
+    if connector.priced and ceiling is not None and not _covers(connector.price_ceiling, ceiling):
+        raise ConnectorRefused(
+            f"One call can cost {ceiling}, and the record of the connector allows {connector.price_ceiling or 'none'}."
+        )
+
+
+def _covers(allowed: Money | None, ceiling: Money) -> bool:
+    return allowed is not None and allowed.currency == ceiling.currency and ceiling.amount <= allowed.amount
 
 
 def _key(known: Who) -> str:

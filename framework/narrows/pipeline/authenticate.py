@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from narrows.addresses import bucket_of
-from narrows.call import Call, Caller, Connector, Credential, Raw
+from narrows.call import Call, Caller, Credential, Raw
 from narrows.declare.rate import Rate
 from narrows.errors import (
     AmbiguousCredentials,
@@ -17,6 +17,8 @@ from narrows.errors import (
     QuotaExceeded,
     Unavailable,
 )
+from narrows.identity.connectors import is_void
+from narrows.identity.jwt import Reason, refuse
 from narrows.identity.tokens import is_service
 from narrows.pipeline.by_session import by_session
 from narrows.pipeline.challenge import challenge
@@ -34,7 +36,6 @@ def prepare(preparing: Preparing) -> Step | None:
     ground = preparing.ground
     if preparing.endpoint.session:
         return by_session(ground, changes=preparing.endpoint.kind == "write")
-    connectors = registered(ground.settings)
     challenges = _challenges(ground.settings)
     unverified = Rate.parse(ground.settings.limits.unverified)
 
@@ -42,13 +43,15 @@ def prepare(preparing: Preparing) -> Step | None:
         try:
             token = _token(call.raw)
             credential = ground.identity.known(token) or await _verify(ground, call, token, unverified)
+            call.credential, call.caller = credential, _caller(credential)
+            connector = await ground.directory.find(credential.issuer, credential.client_id)
+            if connector is not None and is_void(connector, credential):
+                raise refuse(Reason.REVOKED)
         except (AmbiguousCredentials, CredentialsMissing, InvalidToken) as problem:
             problem.headers.update(challenges[type(problem)])
             raise
-        call.credential = credential
-        call.caller = _caller(credential)
-        call.connector = connectors.get((credential.issuer, credential.client_id))
-        if call.connector is None:
+        call.connector = connector
+        if connector is None:
             raise ConnectorRefused("The program that this token was issued to is not registered here.")
 
     return authenticate
@@ -60,22 +63,6 @@ def _challenges(settings: Settings) -> Mapping[type[Problem], Mapping[str, str]]
         CredentialsMissing: challenge(settings),
         AmbiguousCredentials: challenge(settings, "invalid_request"),
         InvalidToken: challenge(settings, "invalid_token"),
-    }
-
-
-def registered(settings: Settings) -> dict[tuple[str, str], Connector]:
-    """The registered programs by (issuer, client_id)."""
-    return {
-        (c.issuer, c.client_id): Connector(
-            id=name,
-            issuer=c.issuer,
-            client_id=c.client_id,
-            tenant=c.tenant,
-            kind=c.kind,
-            state=c.state,
-            version=c.version,
-        )
-        for name, c in settings.connectors.items()
     }
 
 

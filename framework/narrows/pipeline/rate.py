@@ -27,7 +27,9 @@ def prepare(preparing: Preparing) -> Step | None:
     buckets = {"live": "live", "rehearse": "rehearse" if endpoint.kind == "write" else "live", "sandbox": "sandbox"}
 
     async def rate(call: Call) -> None:
-        wanted = [(_key(call, buckets[call.mode], index, rate), rate) for index, rate in enumerate(rates)]
+        bucket = buckets[call.mode]
+        wanted = [(_key(call, bucket, index, rate), rate) for index, rate in enumerate(rates)]
+        wanted += [(_own_key(call, bucket, rate), rate) for rate in who(call).connector.rates]
         allowed = await limiter.take(wanted)
         if not allowed.allowed:
             raise await _exceeded(limiter, wanted, allowed.retry_after_s)
@@ -58,14 +60,24 @@ def _rates(preparing: Preparing) -> list[Rate]:
 
 
 def _key(call: Call, bucket: str, index: int, rate: Rate) -> str:
-    """The bucket of one rate: per caller unless it says otherwise, always within a tenant."""
+    """The bucket of one rate: per caller and connector unless it says otherwise, always within a tenant.
+
+    Neither version nor purpose is in it: whoever raises a version would have the rate anew.
+    """
     caller, connector, _ = who(call)
     whose = {
         "tenant": "",
         "connector": connector.id,
-        "caller": f"{caller.issuer}|{caller.subject}",
+        "caller": f"{connector.id}|{caller.issuer}|{caller.subject}",
     }[rate.per]
     return f"rate|{call.endpoint.id}|{index}|{bucket}|{connector.tenant}|{rate.per}|{whose}"
+
+
+def _own_key(call: Call, bucket: str, rate: Rate) -> str:
+    """The bucket of a rate of the connector's own, over all endpoints: for it all, or for each of its callers."""
+    caller, connector, _ = who(call)
+    whose = f"{caller.issuer}|{caller.subject}" if rate.per == "caller" else ""
+    return f"rate|connector|{bucket}|{connector.tenant}|{connector.id}|{rate.amount}/{rate.seconds}|{rate.per}|{whose}"
 
 
 async def _exceeded(limiter: Limiter, wanted: Sequence[tuple[str, Rate]], wait_s: float) -> QuotaExceeded:

@@ -159,6 +159,7 @@ class Settle:
             tenant=connector.tenant if connector else None,
             connector=connector.id if connector else None,
             connector_version=connector.version if connector else None,
+            purpose=(connector.purpose or None) if connector else None,
             caller=caller_hash(self._key, caller.issuer, caller.subject) if caller else None,
             actors=caller.actors if caller else (),
             rule=call.rule,
@@ -180,6 +181,8 @@ class Settle:
         if connector is not None:
             span.set("narrows.tenant", connector.tenant)
             span.set("narrows.connector", connector.id)
+            span.set("narrows.connector.version", connector.version)
+            span.set("narrows.purpose", connector.purpose)
         if call.rule is not None:
             span.set("narrows.rule", _without_id(call.rule, call))
         if call.price is not None:

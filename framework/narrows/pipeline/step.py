@@ -15,6 +15,7 @@ from narrows.declare.types import Money
 from narrows.declare.upstream import Operation
 from narrows.errors import Refusal
 from narrows.identity import Identity
+from narrows.identity.connectors import Directory
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.sessions import Sessions
 from narrows.settings import Settings
@@ -32,6 +33,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     settings: Settings
     identity: Identity
+    directory: Directory
     roles: LiveRoles
     limiter: Limiter
     addresses: Limiter

@@ -10,6 +10,7 @@ import msgspec
 
 from narrows.settings.parts import (
     ConnectorSettings,
+    GovernanceSettings,
     IssuerSettings,
     LimitSettings,
     ServingSettings,
@@ -23,6 +24,7 @@ from narrows.settings.parts import (
 _SINGLE = {
     "limits": LimitSettings,
     "stores": StoreSettings,
+    "governance": GovernanceSettings,
     "telemetry": TelemetrySettings,
     "serving": ServingSettings,
 }
@@ -67,6 +69,10 @@ def wrong_names(settings: Settings) -> Iterator[str]:
         if issuer not in settings.issuers:
             remedy = f"add [issuers.{issuer}] or correct the name"
             yield f"{key} names {issuer!r}, which is not in [issuers]. Remedy: {remedy}."
+    for name, known in settings.issuers.items():
+        if known.exchange == "entra" and known.attribution != "none":
+            remedy = 'leave it out, or set exchange = "rfc8693"'
+            yield f"issuers.{name}.attribution is not part of Entra's dialect, so it would be lost. Remedy: {remedy}."
     seen: dict[tuple[str, str], str] = {}
     for name, c in settings.connectors.items():
         first = seen.setdefault((c.issuer, c.client_id), name)

@@ -81,7 +81,8 @@ class IssuerSettings(Part, frozen=True, kw_only=True):
 
     `audience` is this BFF's resource identifier; `algorithms` the only ones accepted from it; `typ` the accepted header
     types (RFC 9068; add `JWT` for issuers, such as Entra, that do not set `at+jwt`); `extra_scopes` harmless scopes
-    that it may give although an exchange did not ask for them (Keycloak adds `profile`). Times are seconds.
+    that it may give although an exchange did not ask for them (Keycloak adds `profile`); `attribution` whether an
+    exchange tells which connector it is for (RFC 9396). Times are seconds.
     """
 
     url: Text
@@ -91,6 +92,7 @@ class IssuerSettings(Part, frozen=True, kw_only=True):
     roles: tuple[RoleClaim, ...] = ()
     exchange: Literal["rfc8693", "entra"] = "rfc8693"
     extra_scopes: tuple[str, ...] = ()
+    attribution: Literal["none", "authorization_details"] = "none"
     metadata_url: str | None = None
     client: ClientSettings | None = None
     ca: str | None = None
@@ -120,7 +122,7 @@ class UpstreamSettings(Part, frozen=True, kw_only=True):
 
 
 class ConnectorSettings(Part, frozen=True, kw_only=True):
-    """A program that may call, known by (issuer, client_id)."""
+    """A program that may call, known by (issuer, client_id): for development alone, where no registry is at hand."""
 
     issuer: Text
     client_id: Text
@@ -128,6 +130,8 @@ class ConnectorSettings(Part, frozen=True, kw_only=True):
     kind: ConnectorKind
     state: ConnectorState = "draft"
     version: Text = "1"
+    purpose: str = ""
+    commit: Literal["open", "receipt", "confirmed"] = "open"
 
 
 class LimitSettings(Part, frozen=True, kw_only=True):
@@ -150,7 +154,14 @@ class StoreSettings(Part, frozen=True, kw_only=True):
     rehearsal_s: float = 3600.0
     commits: str = "memory:"
     commit_s: float = 86_400.0
+    connectors: str = "memory:"
     key: Secret | None = None
+
+
+class GovernanceSettings(Part, frozen=True, kw_only=True):
+    """Who may approve connectors; nobody approves a connector of their own."""
+
+    approvers: tuple[Text, ...] = ()
 
 
 class TelemetrySettings(Part, frozen=True, kw_only=True):
@@ -195,6 +206,7 @@ class Settings(Part, frozen=True, kw_only=True):
     policy_check_s: Pause = 1.0
     limits: LimitSettings = LimitSettings()
     stores: StoreSettings = StoreSettings()
+    governance: GovernanceSettings = GovernanceSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     serving: ServingSettings = ServingSettings()
     base: str = "."

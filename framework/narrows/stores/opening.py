@@ -16,8 +16,10 @@ from narrows.errors import SettingsError
 from narrows.settings import Settings
 from narrows.stores import Commits, Rehearsals
 from narrows.stores.commits import Lifetimes
+from narrows.stores.connectors import MemoryConnectors, SqliteConnectors
 from narrows.stores.memory import MemoryRehearsals
 from narrows.stores.memory_commits import MemoryCommits
+from narrows.stores.registry import Connectors
 from narrows.stores.sealing import KEY_BYTES
 from narrows.stores.sqlite import SqliteRehearsals
 from narrows.stores.sqlite_commits import SqliteCommits
@@ -48,6 +50,13 @@ def open_commits(settings: Settings, now: Callable[[], float]) -> Commits:
     path, key = _place(settings, "commits")
     with _opening(settings, "commits"):
         return MemoryCommits(now, lifetimes, key) if path is None else SqliteCommits(path, now, lifetimes, key)
+
+
+def open_connectors(settings: Settings) -> Connectors:
+    """Open the registry that `stores.connectors` names, under the conditions of `open_rehearsals`."""
+    path, key = _place(settings, "connectors")
+    with _opening(settings, "connectors"):
+        return MemoryConnectors() if path is None else SqliteConnectors(path, key)
 
 
 def place_faults(settings: Settings) -> Iterator[str]:

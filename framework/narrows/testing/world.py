@@ -160,13 +160,17 @@ def _variables(value: Any) -> Iterator[str]:
 
 
 def with_connectors(settings: Settings) -> Settings:
-    """The same settings with a program in each state, for tests to call with."""
+    """The same settings with a program in each state, for tests to call with.
+
+    Programs that nobody approved are for development alone, so the world is one of development.
+    """
     issuer = next(iter(settings.issuers))
     own = {
         name: ConnectorSettings(issuer=issuer, client_id=name, tenant="tests", kind="low-code", state=state)
         for name, state in CONNECTORS.items()
     }
-    return msgspec.structs.replace(settings, connectors={**settings.connectors, **own})
+    connectors = {**settings.connectors, **own}
+    return msgspec.structs.replace(settings, environment="development", connectors=connectors)
 
 
 def scopes_of(bff: Bff) -> list[str]:

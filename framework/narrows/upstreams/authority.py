@@ -60,6 +60,7 @@ class Authority:
         self.name = name
         self.url = issuer.url
         self.client_id = client.id
+        self.attributes = issuer.attribution == "authorization_details"
         self.callers = for_callers(issuer)
         self.services = for_services(issuer)
         # Entra knows keys by certificate and expects its endpoint as audience; anywhere else the issuer's identifier

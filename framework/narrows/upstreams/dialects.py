@@ -14,11 +14,12 @@ from typing import Any, ClassVar, Protocol
 
 import msgspec
 
-from narrows.call import Credential
+from narrows.call import Connector, Credential
 from narrows.settings import IssuerSettings, Secret
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type's name, RFC 8693, 3
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a grant's name, RFC 8693, 2.1
+ATTRIBUTION = "urn:narrows:attribution"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
@@ -39,12 +40,16 @@ class AnswerRefused(Exception):
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """What one token is wanted for; without `credential` the BFF asks for itself, as `client_id`."""
+    """What one token is wanted for; without `credential` the BFF asks for itself, as `client_id`.
+
+    With a `connector` the token is to say for which program it is asked.
+    """
 
     audience: str
     scopes: frozenset[str]
     client_id: str
     credential: Credential | None = None
+    connector: Connector | None = None
 
     def token(self) -> str | None:
         """The caller's token, for the token endpoint alone."""
@@ -173,6 +178,7 @@ class Rfc8693(_Dialect, frozen=True):
             "requested_token_type": ACCESS_TOKEN,
             "audience": ask.audience,
             **_scope(self.sent_scopes(ask)),
+            **_attribution(ask.connector),
         }
 
     def _check_kind(self, answer: Mapping[str, Any]) -> None:
@@ -334,6 +340,20 @@ def _lifetime_s(answer: Mapping[str, Any]) -> int | None:
 
 def _scope(scopes: Collection[str]) -> dict[str, str]:
     return {"scope": " ".join(sorted(scopes))} if scopes else {}
+
+
+def _attribution(connector: Connector | None) -> dict[str, str]:
+    """What program a token is asked for (RFC 9396, 2 and 6); the caller is the token's own `sub`."""
+    if connector is None:
+        return {}
+    said = {
+        "type": ATTRIBUTION,
+        "tenant": connector.tenant,
+        "connector": connector.id,
+        "version": connector.version,
+        "purpose": connector.purpose,
+    }
+    return {"authorization_details": json.dumps([said])}
 
 
 def _words(value: Any, name: str, *, split: bool = True) -> frozenset[str]:

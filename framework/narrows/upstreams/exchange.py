@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -24,8 +24,17 @@ _CHANGED = Denied(
 )
 
 _CODE = AuthorizationCode()
+_UNKNOWN = Denied(
+    kind=Unavailable,
+    detail="Nobody knows by now what this connector may do.",
+    headers={"Retry-After": "1"},
+)
 
 _log = logging.getLogger("narrows.exchange")
+
+
+async def _nothing() -> None:
+    """Nobody else can change what this process knows."""
 
 
 class Exchanger:
@@ -33,7 +42,8 @@ class Exchanger:
 
     `token_endpoint` gives the URL for an issuer's name, `key` (32 random bytes) hides what cache keys are made of,
     `now` gives seconds since the epoch. `on_event` hears `hit`, `joined` (one in flight),
-    `exchange` (a request sent), `refused` and `failed`.
+    `exchange` (a request sent), `refused` and `failed`. `recheck` is awaited when an exchange has returned: it calls
+    `forget_connector` for connectors that changed meanwhile, and raises `Unavailable` when nobody knows.
     Raises `SettingsError` for a client that cannot prove itself.
     """
 
@@ -46,7 +56,9 @@ class Exchanger:
         now: Callable[[], float],
         key: bytes,
         on_event: Callable[[str], None] = lambda _: None,
+        recheck: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
+        self._recheck = recheck
         self._authorities = {
             name: Authority(
                 name,
@@ -79,13 +91,17 @@ class Exchanger:
             raise Forbidden("A service behind this endpoint trusts another issuer than this caller's.")
         authority = self._authority(credential.issuer)
         _check_may_act(credential.claims, authority)
-        ask = _ask(upstream, scopes, authority, credential)
+        ask = _ask(upstream, scopes, authority, credential, connector if authority.attributes else None)
         endpoint = self._endpoint(authority)
         epochs = self._epochs(credential, connector)
         key = self._digest(*_where(authority, endpoint, authority.callers, ask), *_who(credential, connector), *epochs)
 
         async def obtain() -> Outcome:
             outcome = await self._obtain(authority, endpoint, authority.callers, ask)
+            try:
+                await self._recheck()
+            except Unavailable:
+                return _UNKNOWN
             # A revocation that came while the request ran also voids what it brought.
             return outcome if epochs == self._epochs(credential, connector) else _CHANGED
 
@@ -185,19 +201,30 @@ def _lacks(settings: Settings, upstream: UpstreamSettings) -> Iterator[tuple[str
     if not issuers and upstream.identity == "service":
         yield "upstream-issuer", "no issuer gives the service's token", 'add `issuer = "…"`, a name in [issuers]'
     elif not issuers:
-        issuers = {connector.issuer for connector in settings.connectors.values()}
+        # The registry may know callers of any issuer.
+        issuers = {connector.issuer for connector in settings.connectors.values()} or set(settings.issuers)
     for name, issuer in settings.issuers.items():
         if name in issuers and issuer.client is None:
             yield "issuer-client", f"the BFF has no client at {name!r}", f"add a table [issuers.{name}.client]"
 
 
 def _ask(
-    upstream: UpstreamSettings, scopes: frozenset[str], authority: Authority, credential: Credential | None = None
+    upstream: UpstreamSettings,
+    scopes: frozenset[str],
+    authority: Authority,
+    credential: Credential | None = None,
+    connector: Connector | None = None,
 ) -> Ask:
     """Say what is wanted; a token without an audience would be good anywhere, so it is never asked for."""
     if not upstream.audience:
         raise _misconfigured("an upstream with an identity has no audience")
-    return Ask(audience=upstream.audience, scopes=scopes, client_id=authority.client_id, credential=credential)
+    return Ask(
+        audience=upstream.audience,
+        scopes=scopes,
+        client_id=authority.client_id,
+        credential=credential,
+        connector=connector,
+    )
 
 
 def _where(authority: Authority, endpoint: str, dialect: Dialect, ask: Ask) -> tuple[Any, ...]:
@@ -207,7 +234,8 @@ def _where(authority: Authority, endpoint: str, dialect: Dialect, ask: Ask) -> t
 
 def _who(credential: Credential, connector: Connector) -> tuple[Any, ...]:
     """The part of a cache key that says whose token it is, and which program it is for."""
-    return credential.token_digest, credential.subject, connector.tenant, connector.id
+    attributed = (connector.tenant, connector.id, connector.version, connector.purpose, connector.generation)
+    return credential.token_digest, credential.subject, *attributed
 
 
 def _check_may_act(claims: Mapping[str, Any], authority: Authority) -> None:

@@ -38,6 +38,14 @@ class Tokens(Protocol):
         ...
 
 
+class Programs(Protocol):
+    """Knows whether the program of a call may still write."""
+
+    async def check_write(self, connector: Connector, credential: Credential, endpoint: str) -> None:
+        """Raise `ConnectorRefused` if it may not, and `Unavailable` if nobody knows."""
+        ...
+
+
 def enter(call: Call, operation: Operation[..., Any], sendables: Sendables) -> Sendable:
     """Let an operation run for a call: open, in `uses` and within its count. Raises `OperationRefused`."""
     if not call.open:
@@ -54,10 +62,11 @@ def enter(call: Call, operation: Operation[..., Any], sendables: Sendables) -> S
 class Sender:
     """Sends operations to their upstreams; what it may send is a matter of the wires that it is given."""
 
-    def __init__(self, sendables: Sendables, wires: Wires, tokens: Tokens, now: Clock) -> None:
+    def __init__(self, sendables: Sendables, wires: Wires, tokens: Tokens, programs: Programs, now: Clock) -> None:
         self._sendables = sendables
         self._wires = wires
         self._tokens = tokens
+        self._programs = programs
         self._now = now
 
     async def perform(self, call: Call, operation: Operation[..., Any], args: Any, kwargs: Any) -> Any:
@@ -69,6 +78,7 @@ class Sender:
         """Send bound values: token, request, answer."""
         with call.span.child(sendable.operation.id):
             token = await self._token(call, sendable)
+            await self._check_program(call, sendable)
             headers = {"Authorization": f"Bearer {token.reveal()}"} if token else {}
             answer = await self._deliver(call, sendable, sendable.request(values, headers))
             if answer.status == 401 and token:
@@ -88,6 +98,14 @@ class Sender:
         if call.credential is None or call.connector is None:
             raise OperationRefused(f"{sendable.operation.id} needs a caller")
         return await self._tokens.on_behalf_of(call.credential, call.connector, upstream, scopes)
+
+    async def _check_program(self, call: Call, sendable: Sendable) -> None:
+        """See that the connector may still write: it may have been suspended since the call began."""
+        if sendable.operation.kind == "read":
+            return
+        if call.credential is None or call.connector is None:
+            raise OperationRefused(f"{sendable.operation.id} needs a caller")
+        await self._programs.check_write(call.connector, call.credential, call.endpoint.id)
 
     async def _deliver(self, call: Call, sendable: Sendable, request: httpx.Request) -> Fetched:
         """Send over the wire within what is left of the call's time."""

@@ -12,7 +12,7 @@ from narrows.checks import sendables_of
 from narrows.declare.endpoint import Endpoint, counts
 from narrows.declare.shape import endpoint_shape
 from narrows.declare.upstream import Answer
-from narrows.identity import Identity
+from narrows.identity import Identity, connectors
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.sessions import Sessions
 from narrows.pipeline.step import Ground, Preparing, Step
@@ -104,6 +104,7 @@ def preparing(
     ground = Ground(
         settings=chosen,
         identity=cast("Identity", identity),
+        directory=connectors.Directory(chosen, now=now, steady=now),
         roles=LiveRoles([(role, endpoint.id) for role in sorted(endpoint.roles or ())], policies),
         limiter=MemoryLimiter(now),
         addresses=MemoryLimiter(now),

@@ -70,7 +70,7 @@ async def test_exactly_as_many_calls_pass_as_the_rate_says() -> None:
 @pytest.mark.parametrize(
     ("per", "shared"),
     [
-        ("caller", {"program"}),
+        ("caller", set()),
         ("connector", {"caller", "issuer"}),
         ("tenant", {"caller", "issuer", "program"}),
     ],

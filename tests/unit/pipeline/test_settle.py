@@ -111,7 +111,8 @@ def failing(line: bytes) -> None:
 async def test_an_answer_has_one_record_and_one_span() -> None:
     """Who asked for what, by which rule, what it did and what it cost; no argument and no name of a person."""
     ended = Ended()
-    call = ended.call(arguments={"team_id": 7}, path={"team_id": "7"})
+    program = calls.connector(purpose="Order lunch")
+    call = ended.call(arguments={"team_id": 7}, path={"team_id": "7"}, program=program)
     call.rule, call.domain = "role:member in team:7", "team:7"
     call.sent, call.unknown, call.price = ["Tables.book"], ["Tables.pay"], Money.parse("0.05 EUR")
     call.scopes_asked = {"b", "a"}
@@ -143,6 +144,7 @@ async def test_an_answer_has_one_record_and_one_span() -> None:
         "tenant": "example",
         "connector": "app",
         "connector_version": "1",
+        "purpose": "Order lunch",
         "caller": hashed,
         "actors": [],
         "rule": "role:member in team:7",
@@ -160,6 +162,8 @@ async def test_an_answer_has_one_record_and_one_span() -> None:
         "narrows.caller": hashed,
         "narrows.tenant": "example",
         "narrows.connector": "app",
+        "narrows.connector.version": "1",
+        "narrows.purpose": "Order lunch",
         "narrows.rule": "role:member in team:7",
         "narrows.price": "0.05 EUR",
     }

@@ -89,6 +89,19 @@ class Tokens:
         self.discarded.append(token)
 
 
+class Programs:
+    """Lets every program write, unless a test says what speaks against it; keeps who was asked about."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.problem: Exception | None = None
+
+    async def check_write(self, connector: Any, credential: Any, endpoint: str) -> None:
+        self.asked.append((connector.id, endpoint))
+        if self.problem is not None:
+            raise self.problem
+
+
 class Upstreams:
     """One upstream, and what sends to it."""
 
@@ -100,6 +113,7 @@ class Upstreams:
         }
         self.requests: list[httpx.Request] = []
         self.tokens = Tokens()
+        self.programs = Programs()
 
         async def handle(request: httpx.Request) -> httpx.Response:
             self.requests.append(request)
@@ -109,7 +123,7 @@ class Upstreams:
 
         breaker = Breaker(failures=self.settings.breaker_failures, open_s=self.settings.breaker_open_s, now=self.clock)
         self.wire = LiveWire(httpx.MockTransport(handle), self.settings, breaker)
-        self.sender = Sender(self.sendables, {"tables": self.wire}, self.tokens, self.clock)
+        self.sender = Sender(self.sendables, {"tables": self.wire}, self.tokens, self.programs, self.clock)
 
     def call(self, *uses: Any, mode: Mode = "live", performer: Any = None, **how: Any) -> Call:
         """A call that may use these operations once each, or all of them."""

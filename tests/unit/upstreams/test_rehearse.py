@@ -74,7 +74,8 @@ class Dry:
         for operation in (Kitchen.order, Kitchen.look, Kitchen.drop):
             self.sendables[operation] = Sendable.prepare(operation, "tables", settings)
         self.synthetic = Synthetic(SEALER.digest)
-        reading = Sender(self.sendables, {"tables": ReadWire(self.live.wire)}, self.live.tokens, self.live.clock)
+        wires = {"tables": ReadWire(self.live.wire)}
+        reading = Sender(self.sendables, wires, self.live.tokens, self.live.programs, self.live.clock)
         self.reading = reading
         self.rehearser = Rehearser(reading, self.sendables, self.synthetic, SEALER.digest)
         self.sandbox = Sandbox(self.sendables, self.synthetic, SEALER.digest, self.sleep)

@@ -24,13 +24,15 @@ def test_the_bff_starts_with_them():
     assert narrows.app(bff, world.settings(ORIGIN, UPSTREAMS, "a secret of the test")).plan.entries
 
 
-def test_the_programs_are_those_that_the_bff_knows():
-    """Every connector of the settings is registered at the authorization server, for the BFF's audience alone."""
+async def test_the_programs_are_those_that_the_bff_knows():
+    """Every connector beside the BFF is live, and known to the authorization server for the BFF's audience alone."""
     settings = world.settings(ORIGIN, UPSTREAMS, "a secret of the test")
+    _, entries = await (await world.registry(bff, settings)).all()
+    assert [(entry.id, entry.state) for entry in entries] == [("copilot", "live"), ("page", "live")]
     registered = {client.client_id: client for client in world.clients(ORIGIN, "a secret of the test")}
-    for connector in settings.connectors.values():
-        assert registered[connector.client_id].public
-        assert registered[connector.client_id].audiences == [world.RESOURCE]
+    for entry in entries:
+        assert registered[entry.record.client_id].public
+        assert registered[entry.record.client_id].audiences == [world.RESOURCE]
     assert registered[world.PAGE_CLIENT].redirect_uris == [f"{ORIGIN}/"]
 
 

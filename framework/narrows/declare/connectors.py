@@ -1,0 +1,216 @@
+"""The record of a connector as its owner writes it: one strict type, one file `connectors/<id>.toml` beside the BFF."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from narrows.declare.rate import Rate
+from narrows.declare.types import Money
+from narrows.errors import ConnectorError
+from narrows.settings import ConnectorKind
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}(?!\n)$")]
+Line = Annotated[str, Meta(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
+Version = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,31}(?!\n)$")]
+Scope = Annotated[str, Meta(pattern=r"^[\x21\x23-\x5B\x5D-\x7E]{1,128}(?!\n)$")]
+EndpointId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_]+(?!\n)$", max_length=128)]
+
+_BUDGET = re.compile(r"(\S+ [A-Z]{3})/(day|week|month)")
+_PERIODS = {"day": 86_400, "week": 604_800, "month": 2_592_000}
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """The most that a connector may cost in a period, such as `5.00 EUR/day`."""
+
+    amount: Decimal
+    currency: str
+    seconds: int
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read `5.00 EUR/day`. Raises ValueError with the form that is wanted."""
+        match = _BUDGET.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} is not a budget such as '5.00 EUR/day' (day, week or month)")
+        money = Money.parse(match[1])
+        return cls(money.amount, money.currency, _PERIODS[match[2]])
+
+
+class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who a program is, who answers for it, and the most that it may do.
+
+    `id` is the file's stem unless it is written. `issuer` is a name of the settings; (issuer, `client_id`) is what a
+    verified token says of the program. `owner` and `contact` answer for it, and never approve it. `endpoints` and
+    `scopes` are all that it may use; `rates` (`60/minute`, for the connector as a whole, or `… per caller`) hold beside
+    those of the endpoints; `price_ceiling` is the dearest call that it may make, and without it only calls without a
+    price are. `budgets` are checked for their form and are not enforced yet. `sensitive` asks for endpoints of a BFF
+    whose data are personal or secret. `expires` is the first day (UTC) on which it holds no more.
+    """
+
+    version: Version
+    issuer: Line
+    client_id: Line
+    tenant: Name
+    owner: Line
+    contact: Line
+    kind: ConnectorKind
+    purpose: Line
+    template: Annotated[str, Meta(pattern=r"^[a-z-]+@[1-9][0-9]*(?!\n)$")]
+    endpoints: Annotated[tuple[EndpointId, ...], Meta(min_length=1, max_length=200)]
+    scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=100)]
+    rates: Annotated[tuple[str, ...], Meta(min_length=1, max_length=10)]
+    platform: Line = "unnamed"
+    budgets: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
+    price_ceiling: str | None = None
+    sensitive: bool = False
+    agreement: Line | None = None
+    expires: date | None = None
+    id: Name = ""
+
+    def digest(self) -> str:
+        """SHA-256 over every field (hexadecimal); the order of endpoints and scopes does not count."""
+        document = msgspec.to_builtins(self)
+        for name in ("endpoints", "scopes", "rates", "budgets"):
+            document[name] = sorted(document[name])
+        return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
+
+    def limits(self) -> list[Rate]:
+        """The rates: for the connector as a whole unless one says `per caller`. Raises ValueError."""
+        return [_rate(text) for text in self.rates]
+
+    def spending(self) -> list[Budget]:
+        """The budgets. Raises ValueError."""
+        return [Budget.parse(text) for text in self.budgets]
+
+    def ceiling(self) -> Money | None:
+        """The dearest call that it may make. Raises ValueError."""
+        return Money.parse(self.price_ceiling) if self.price_ceiling is not None else None
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A record and the file that it stands in."""
+
+    record: ConnectorRecord
+    file: Path
+
+    def where(self, field: str = "") -> str:
+        """`file:line` of a field, or the file alone if the field does not stand there."""
+        return _where(self.file, self.file.read_text(encoding="utf-8"), field)
+
+
+def read_records(folder: Path) -> list[Written]:
+    """Read every `*.toml` of a folder, sorted by name; no folder is no records.
+
+    Raises `ConnectorError` with every fault at once: file and line, key, rule and remedy.
+    """
+    read: list[Written] = []
+    faults: list[str] = []
+    for file in sorted(folder.glob("*.toml")):
+        try:
+            read.append(Written(read_record(file), file))
+        except ConnectorError as error:
+            faults.append(str(error))
+    faults += _twice(read)
+    if faults:
+        raise ConnectorError("\n".join(faults))
+    return read
+
+
+def read_record(file: Path) -> ConnectorRecord:
+    """Read one file. Raises `ConnectorError`."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except OSError as error:
+        raise ConnectorError(f"{file}: cannot be read ({error.strerror}). Remedy: name a file that can.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConnectorError(f"{file}: not valid TOML ({error}). Remedy: correct that line.") from None
+    document.setdefault("id", file.stem)
+    faults = list(_faults(document))
+    if faults:
+        raise ConnectorError("\n".join(f"{_where(file, text, key)}: {said}" for key, said in faults))
+    return msgspec.convert(document, ConnectorRecord)
+
+
+def _faults(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each key that does not hold: the key, and what is told of it."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(ConnectorRecord)}
+    for key in document:
+        if key not in fields:
+            yield key, f"{key} is no key of a connector. Remedy: use one of: {', '.join(sorted(fields))}."
+    for key, field in fields.items():
+        if key not in document:
+            if field.required:
+                yield key, f"{key} is missing. Remedy: add a line {key} = …."
+            continue
+        try:
+            msgspec.convert(document[key], field.type)
+        except msgspec.ValidationError as error:
+            # Where msgspec names a place within the value, `$` stands for the key.
+            yield key, f"{key}: {str(error).replace(' - at `$', f' - at `{key}')}. Remedy: {_REMEDIES.get(key, _SEE)}."
+    yield from _unclear(document)
+
+
+_SEE = "see docs/guide/connectors.md for what it holds"
+_REMEDIES = {
+    "kind": "write low-code, copilot, partner or service",
+    "template": 'write template = "read-only@1" or "limited-write@1"',
+    "id": "name the file with small letters, digits, - and _",
+    "expires": "write a date, as in expires = 2027-05-01",
+}
+
+
+def _unclear(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Rates, budgets and the price ceiling, whose form is more than a pattern."""
+    for key, parse in (("rates", _rate), ("budgets", Budget.parse)):
+        listed = document.get(key, ())
+        for text in listed if isinstance(listed, list | tuple) else ():
+            yield from _parsed(key, text, parse)
+    if isinstance(document.get("price_ceiling"), str):
+        yield from _parsed("price_ceiling", document["price_ceiling"], Money.parse)
+
+
+def _parsed(key: str, text: Any, parse: Any) -> Iterator[tuple[str, str]]:
+    try:
+        parse(text if isinstance(text, str) else "")
+    except ValueError as error:
+        yield key, f"{key}: {error}. Remedy: write it in that form."
+
+
+def _rate(text: str) -> Rate:
+    """A rate of a connector: a whole tenant's is not its owner's to give."""
+    rate = Rate.parse(text if " per " in text else f"{text} per connector")
+    if rate.per == "tenant":
+        raise ValueError(f"{text!r} counts for a whole tenant, and a connector has '60/minute' or '… per caller'")
+    return rate
+
+
+def _twice(read: list[Written]) -> Iterator[str]:
+    """Two records with one id or one client could not be told apart."""
+    ids: dict[str, Path] = {}
+    clients: dict[tuple[str, str], Path] = {}
+    for written in read:
+        record = written.record
+        if (first := ids.setdefault(record.id, written.file)) != written.file:
+            yield f"{written.where('id')}: id {record.id!r} is that of {first.name}. Remedy: give each its own."
+        client = (record.issuer, record.client_id)
+        if (first := clients.setdefault(client, written.file)) != written.file:
+            yield f"{written.where('client_id')}: it has the client of {first.name}. Remedy: give each its own client."
+
+
+def _where(file: Path, text: str, key: str) -> str:
+    """`file:line` of a key that stands there; line 1 for one that does not."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(rf"\s*{re.escape(key)}\s*=", line):
+            return f"{file}:{number}"
+    return f"{file}:1"
