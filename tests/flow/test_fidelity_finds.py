@@ -266,19 +266,44 @@ def test_an_endpoint_without_a_request_is_named() -> None:
     assert unasked(bff, requests) == ["lists.nothing"]
 
 
-async def test_a_body_that_is_not_as_declared_is_found() -> None:
-    """A way in that adds a field to live answers alone: what the contract does not name counts."""
+class Between(httpx.AsyncBaseTransport):
+    """Stands between a client and a BFF: it adds a field to live answers, or a receipt to rehearsals."""
 
-    class Adding(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            answer = await made.client.request(
-                request.method, str(request.url), content=request.content, headers=request.headers
-            )
-            live = request.url.path.startswith("/teams")
-            content = answer.content[:-1] + b',"more":1}' if live else answer.content
-            return httpx.Response(answer.status_code, headers=answer.headers, content=content)
+    def __init__(self, client: httpx.AsyncClient, field: bytes = b"", receipt: str = "") -> None:
+        self.client = client
+        self.field = field
+        self.receipt = receipt
+        self.requests: list[httpx.Request] = []
 
-    async with stage(Host()) as made, httpx.AsyncClient(transport=Adding(), base_url="https://bff.test") as client:
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = await self.client.request(
+            request.method, str(request.url), content=request.content, headers=request.headers
+        )
+        live = request.url.path.startswith("/teams")
+        content = answer.content[:-1] + self.field + b"}" if live and self.field else answer.content
+        more = [] if live or not self.receipt else [("rehearsal-receipt", self.receipt)]
+        return httpx.Response(answer.status_code, headers=[*answer.headers.items(), *more], content=content)
+
+
+async def compared(made: Stage, between: Between, request: Request) -> tuple[Difference, ...]:
+    """What differs as seen through what stands between."""
+    async with httpx.AsyncClient(transport=between, base_url="https://bff.test") as client:
         other = Stage(made.app, client, made.network, made.records, made.token)
-        comparison = await compare(other, asking("add"))
-    assert comparison.differences == (Difference("schema", "as declared", "`/more` is not declared"),)
+        return (await compare(other, request)).differences
+
+
+async def test_a_body_that_is_not_as_declared_is_found() -> None:
+    """A field that live answers alone have: what the contract does not name counts."""
+    async with stage(Host()) as made:
+        found = await compared(made, Between(made.client, field=b',"more":1'), asking("add"))
+    assert found == (Difference("schema", "as declared", "`/more` is not declared"),)
+
+
+async def test_the_receipt_of_the_rehearsal_goes_with_the_live_call() -> None:
+    """One that was given is sent once, to the live endpoint."""
+    async with stage(Host()) as made:
+        between = Between(made.client, receipt="receipt-of-this-rehearsal")
+        assert await compared(made, between, asking("item")) == ()
+    sent = [request.headers.get("rehearsal-receipt") for request in between.requests]
+    assert sent == [None, None, "receipt-of-this-rehearsal"]

@@ -25,6 +25,10 @@ REQUESTS = (
 
 @asynccontextmanager
 async def stage() -> AsyncIterator[Stage]:
-    """Where2Eat with its issuer and its three services inside the process."""
+    """Where2Eat with its issuer and its three services inside the process, called by its page."""
     async with world() as made:
-        yield Stage(made.app, made.client, made.network, made.records, made.token)
+
+        def token(subject: str) -> str:
+            return made.token(subject, client_id="where2eat-page")
+
+        yield Stage(made.app, made.client, made.network, made.records, token)
