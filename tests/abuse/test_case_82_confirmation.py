@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
+from narrows.errors import Unavailable
 from narrows.stores import Owner
 from narrows.testing import bearer
 from tests.abuse.attack import Instead, json_answer
@@ -278,6 +279,21 @@ async def test_case_82_a_decision_is_one_of_two_words(made: World, body: bytes) 
     anna, rehearsal = await signed_in(made)
     headers = {**PAGE, "origin": BFF, "content-type": "application/json"}
     assert (await anna.send("POST", f"/confirmations/{rehearsal}", headers, content=body)).status_code == 400
+    assert not await is_confirmed(made, rehearsal)
+
+
+async def test_case_82_nothing_is_confirmed_while_a_store_is_away(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registry or store of commits: a 503, and no guess."""
+    anna, rehearsal = await signed_in(made)
+
+    async def away(*_: object) -> None:
+        raise Unavailable(headers={"Retry-After": "5"})
+
+    plan = made.app.plan
+    for part, method in ((plan.directory, "refresh"), (plan.commits, "claim"), (plan.commits, "confirm")):
+        with monkeypatch.context() as broken:
+            broken.setattr(part, method, away)
+            assert (await anna.decide(rehearsal)).status_code == 503
     assert not await is_confirmed(made, rehearsal)
 
 

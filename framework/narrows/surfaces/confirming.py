@@ -99,7 +99,7 @@ def confirming(plan: Callable[[], Plan]) -> list[Endpoint]:
         own.add(f"/confirm/assets/{name}", asset(page), public=_STATIC)
     own.add("/confirm/sign-in", _begin(plan), public=_SIGN_IN, problems=(NotFound, InvalidInput, Unavailable))
     own.add(CALLBACK, _finish(plan), public=_RETURN, problems=(NotFound, QuotaExceeded))
-    mine: dict[str, Any] = {"owned": True, "session": True, "problems": (NotFound,)}
+    mine: dict[str, Any] = {"owned": True, "session": True, "problems": (NotFound, Unavailable)}
     own.add("/confirm/session", _sign_out(plan), kind="write", method="DELETE", **mine)
     own.add("/confirmations/{rehearsal_id}", _show(plan), **mine)
     own.add("/confirmations/{rehearsal_id}", _decide(plan), kind="write", method="POST", **mine)
@@ -221,6 +221,7 @@ class _Asked:
 
     async def _find(self, rehearsal_id: str) -> tuple[Owner, RehearsalDocument]:
         issuer, subject = self._credential.issuer, self._credential.subject
+        await self._plan.directory.refresh()
         owners = [Owner(p.tenant, issuer, subject, p.id) for p in self._plan.programs(issuer)]
         found = await self._plan.rehearsals.find(rehearsal_id, owners)
         if found is None:
