@@ -80,6 +80,14 @@ async def look(team_id: NumberId) -> Line:
     return await Ledger.line("line-7")
 
 
+@errands.read(
+    "/teams/{team_id}/shared", uses=[Ledger.line], rate=["1000/minute", f"{LIMIT}/minute per tenant"], **_BOUND
+)
+async def shared(team_id: NumberId) -> Line:
+    """Read one line, as often as the whole tenant may."""
+    return await Ledger.line("line-7")
+
+
 @errands.write("/teams/{team_id}/line", uses=[Ledger.add], rate=f"{LIMIT}/minute", **_BOUND)
 async def note(team_id: NumberId, new: NewText) -> Line:
     """Write one line."""

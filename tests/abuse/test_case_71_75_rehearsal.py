@@ -49,6 +49,28 @@ async def test_case_71_a_thousand_rehearsed_reads_meet_the_rate_of_live_reads() 
         assert all(int(answer.header("retry-after") or 0) >= 1 for answer in answers[LIMIT:])
 
 
+async def test_case_71_a_rate_of_the_whole_tenant_is_one_for_live_and_rehearsed_reads() -> None:
+    """Two callers, in two modes, have together what their tenant has."""
+    async with running() as (made, host):
+        tokens = [made.token("anna"), made.token("ben")]
+        tries = [(base, token) for base in ("", "/rehearse") for token in tokens] * 10
+        statuses = Counter(
+            [(await ask(made.app, f"{base}/teams/7/shared", token=token)).status for base, token in tries]
+        )
+        assert statuses == {200: LIMIT, 429: 40 - LIMIT}
+        assert len(host.got) == LIMIT
+
+
+async def test_case_71_a_thousand_reads_of_the_sandbox_have_a_bucket_of_their_own() -> None:
+    """It is as large as the live one, takes nothing from it, and not one of them goes anywhere."""
+    async with running() as (made, host):
+        token = made.token()
+        answers = [await ask(made.app, "/sandbox/teams/7/line", token=token) for _ in range(1000)]
+        assert Counter(answer.status for answer in answers) == {200: LIMIT, 429: 1000 - LIMIT}
+        assert host.got == []
+        assert (await ask(made.app, "/teams/7/line", token=token)).status == 200
+
+
 @pytest.mark.parametrize("first", ["", "/rehearse"])
 async def test_case_71_live_and_rehearsed_reads_draw_on_one_bucket(first: str) -> None:
     """What a caller reads in one mode is missing in the other, also when all comes at once."""
