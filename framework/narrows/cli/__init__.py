@@ -15,6 +15,7 @@ import click
 _COMMANDS = (
     "check",
     "connector",
+    "dev",
     "new",
     "openapi",
     "promote",

@@ -21,9 +21,10 @@ __all__ = ["Algorithm", "Api", "Authority", "Client", "Exchange", "Grant", "Kind
 class Authority:
     """Signs people in and issues, exchanges, introspects and revokes access tokens (RFC 6749, 7636, 8693, 9068).
 
-    Its keys live in memory, so that no token outlives it. `issuer` is a URL; `app` answers under its path. `lifetime`
-    is that of a token in seconds. `on_behalf_of` adds Entra's dialect of token exchange. `log` gets each JSON line in
-    place of the logger `narrows.authority`. Raises `SettingsError` if people, clients and APIs do not fit together.
+    Its keys live in memory, so that no token outlives it, unless it is given its `key` (a private JWK). `issuer` is a
+    URL; `app` answers under its path. `lifetime` is that of a token in seconds. `on_behalf_of` adds Entra's dialect of
+    token exchange. `log` gets each JSON line in place of the logger `narrows.authority`. Raises `SettingsError` if
+    people, clients and APIs do not fit together.
     """
 
     app: ASGIApp
@@ -36,6 +37,7 @@ class Authority:
         clients: Sequence[Client] = (),
         apis: Sequence[Api] = (),
         algorithm: Algorithm = "RS256",
+        key: Mapping[str, Any] | None = None,
         lifetime: int = 300,
         on_behalf_of: bool = False,
         now: Callable[[], float] = time.time,
@@ -48,7 +50,7 @@ class Authority:
             people,
             clients,
             apis,
-            keyring=Keyring(algorithm),
+            keyring=Keyring(algorithm, key),
             lifetime=lifetime,
             now=now,
             random=random,

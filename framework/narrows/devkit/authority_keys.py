@@ -19,11 +19,11 @@ _LONGEST_TOKEN = 8192
 
 
 class Keyring:
-    """One signing key, and the older ones whose tokens still hold."""
+    """One signing key, and the older ones whose tokens still hold. `key` is a private JWK to begin with."""
 
-    def __init__(self, algorithm: Algorithm) -> None:
+    def __init__(self, algorithm: Algorithm, key: Mapping[str, Any] | None = None) -> None:
         self._algorithm = algorithm
-        self._signing = _generate(algorithm)
+        self._signing = _generate(algorithm) if key is None else _imported(algorithm, key)
         self._published = {_kid(self._signing): self._signing}
 
     def rotate(self, *, keep_old: bool) -> str:
@@ -71,6 +71,16 @@ def _generate(algorithm: Algorithm) -> RSAKey | ECKey:
     if algorithm == "RS256":
         return RSAKey.generate_key(_RSA_BITS, auto_kid=True)
     return ECKey.generate_key("P-256", auto_kid=True)
+
+
+def new_key(algorithm: Algorithm) -> dict[str, Any]:
+    """A fresh private JWK, for whoever wants tokens to outlive the server that signed them."""
+    return dict(_generate(algorithm).as_dict(private=True))
+
+
+def _imported(algorithm: Algorithm, key: Mapping[str, Any]) -> RSAKey | ECKey:
+    kind = RSAKey if algorithm == "RS256" else ECKey
+    return kind.import_key(dict(key))
 
 
 def _kid(key: RSAKey | ECKey) -> str:

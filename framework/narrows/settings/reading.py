@@ -32,8 +32,11 @@ def load_settings(
     return read_settings(document, where=str(Path(path)), environ=variables, secrets=secrets)
 
 
-def load_document(path: str | Path, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The settings as plain tables, before they are judged; see `load_settings`. Raises `SettingsError`."""
+def load_document(path: str | Path, environ: Mapping[str, str], default: Environment = "production") -> dict[str, Any]:
+    """The settings as plain tables, before they are judged; see `load_settings`. Raises `SettingsError`.
+
+    `default` is the environment where neither the file nor the variables name one.
+    """
     file = Path(path)
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -43,7 +46,7 @@ def load_document(path: str | Path, environ: Mapping[str, str]) -> dict[str, Any
         raise SettingsError(f"{file}: cannot be read ({error.strerror}). Remedy: name a file that can.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not valid TOML ({error}). Remedy: correct that line.") from None
-    chosen = environ.get(_PREFIX + "ENVIRONMENT") or document.get("environment") or "production"
+    chosen = environ.get(_PREFIX + "ENVIRONMENT") or document.get("environment") or default
     document = merge(document, _section(document.pop("environments", {}), chosen, file))
     for name, value in environ.items():
         if name.startswith(_PREFIX):
