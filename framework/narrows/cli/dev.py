@@ -22,6 +22,11 @@ def command(target: str, settings: str | None, port: int, no_reload: bool, open_
 
     People are made from its declarations and sign in at an embedded authorization server; upstreams that are not
     configured are made up from the declared types. A start that is refused says why, and waits for a change.
+
+    \b
+    Examples:
+      narrows dev bffs.where2eat.app:bff
+      narrows dev bffs.where2eat.app:bff --port 0 --open
     """
     from narrows.devkit.dev.run import serve
 

@@ -26,7 +26,13 @@ def _told(line: str) -> Refusal:
     rule, *remedy = _REMEDY.split(line, maxsplit=1)
     placed = _PLACE.match(rule)
     where, rule = placed.groups() if placed else ("settings", rule)
-    return Refusal(code="not-loaded", subject="", where=where, rule=rule, remedy=remedy[0] if remedy else "correct it")
+    return Refusal(
+        code="settings-unsound",
+        subject="settings",
+        where=where,
+        rule=rule,
+        remedy=remedy[0] if remedy else "correct it; docs/reference/settings.md has every key",
+    )
 
 
 def _raised(fault: BaseException, folder: Path | None) -> Refusal:
@@ -37,7 +43,7 @@ def _raised(fault: BaseException, folder: Path | None) -> Refusal:
     else:
         where, rule = _line_of(fault, folder), f"{kind}: {fault}"
     return Refusal(
-        code="not-imported", subject="", where=where, rule=rule, remedy="correct this line, and save the file"
+        code="target-broken", subject="the target", where=where, rule=rule, remedy="correct this line, and save"
     )
 
 

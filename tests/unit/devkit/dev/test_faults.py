@@ -23,7 +23,7 @@ def test_settings_are_told_line_by_line():
     told = refusals_of(SettingsError("narrows.toml: limits.call_s: wrong. Remedy: see the docs.\npublic_url is no URL"))
     assert [(one.where, one.rule, one.remedy) for one in told] == [
         ("narrows.toml", "limits.call_s: wrong.", "see the docs."),
-        ("settings", "public_url is no URL", "correct it"),
+        ("settings", "public_url is no URL", "correct it; docs/reference/settings.md has every key"),
     ]
 
 
