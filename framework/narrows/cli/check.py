@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,11 +62,12 @@ def command(
     named = targets or _all()
     if settings is not None and len(named) != 1:
         raise click.UsageError("--settings belongs to one TARGET. Name it, as in: narrows check bffs.where2eat.app:bff")
-    found = {}
+    found, used = {}, set[str]()
     with Progress(len(named)) as progress:
         for target in named:
             progress.step(target)
-            found[target] = _check(target, settings, environments, contracts)
+            found[target] = _check(target, settings, environments, contracts, used)
+    _all_used(contracts, used)
     click.echo(report(form, found, Path.cwd()))
     sys.exit(1 if any(found.values()) else 0)
 
@@ -91,8 +91,16 @@ def _contracts(upstreams: tuple[str, ...]) -> dict[str, Path]:
     return contracts
 
 
+def _all_used(contracts: dict[str, Path], used: set[str]) -> None:
+    """A name that no BFF knows would hide every difference."""
+    for name in contracts:
+        if name not in used:
+            listed = ", ".join(sorted(used)) or "none"
+            raise click.UsageError(f"--upstream {name}: no BFF that was checked uses it. There is: {listed}.")
+
+
 def _check(
-    target: str, settings: Path | None, environments: tuple[str, ...], contracts: dict[str, Path]
+    target: str, settings: Path | None, environments: tuple[str, ...], contracts: dict[str, Path], used: set[str]
 ) -> list[Refusal]:
     """What is refused of one target."""
     from narrows.cli.checking import Check, broken
@@ -102,9 +110,13 @@ def _check(
     except click.UsageError:
         raise
     except Exception as error:  # whatever a module raises is told at its own line
+        used.update(contracts)  # what cannot be loaded may use any of them
         spec = find_spec(target.partition(":")[0])
         return [broken(target, error, Path(spec.origin or "") if spec else Path(target))]
     found = Check(bff, settings or bff.folder / "narrows.toml").refusals(environments)
-    for name, file in contracts.items():
-        found += import_module("narrows.devkit.drift").drift(bff, name, file)
+    if contracts:
+        from narrows.devkit.drift import drift, upstreams_of
+
+        used.update(upstreams_of(bff))
+        found += [refusal for name, file in contracts.items() for refusal in drift(bff, name, file)]
     return found

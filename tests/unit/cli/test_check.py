@@ -171,9 +171,18 @@ def test_drift_from_an_upstream_is_told_with_the_rest(tmp_path, monkeypatch):
     drift.drift = lambda bff, name, path: [
         Refusal(code="upstream-drift", subject=f"{bff.name} {name}", where=f"{path}:1", rule="r", remedy="m")
     ]
+    drift.upstreams_of = lambda bff: {"pets": bff}
     monkeypatch.setitem(sys.modules, "narrows.devkit.drift", drift)
     told = found("check_drift:bff", "--upstream", "pets=pets.json")
     assert told == [("upstream-drift", "lunch pets", "pets.json:1")]
+
+
+def test_an_upstream_that_no_bff_uses_is_wrong_usage(tmp_path):
+    """A name that is misspelt would hide every difference."""
+    write_lunch(tmp_path, "check_misspelt")
+    (tmp_path / "pets.json").write_text("{}")
+    done = check("check_misspelt:bff", "--upstream", "pets=pets.json")
+    assert (done.exit_code, "no BFF that was checked uses it" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

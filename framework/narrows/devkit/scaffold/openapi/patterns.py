@@ -113,6 +113,9 @@ class _Proof:
 
     def _lead(self, ends: set[int], beginnings: set[int]) -> None:
         for end in ends:
+            # The same place by two ways, as in `(a+)+`, is as bad as two places.
+            if self._follow[end] & beginnings:
+                raise NotProven("a text can be read in more than one way")
             self._follow[end] = self._apart(self._follow[end] | beginnings)
 
     def _apart(self, places: set[int]) -> set[int]:

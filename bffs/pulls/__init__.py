@@ -1,0 +1,1 @@
+"""The BFF pulls; app.py says what it answers."""

@@ -1,0 +1,1 @@
+"""The tests of pulls; nothing in them leaves the process."""
