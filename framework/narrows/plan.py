@@ -38,8 +38,9 @@ from narrows.pipeline.step import Ground, Preparing, Step
 from narrows.settings import Settings
 from narrows.settings.absent import refuse_absent
 from narrows.stores import Commits, Limiter, Rehearsals
+from narrows.stores.ended import Ended
 from narrows.stores.memory import MemoryLimiter
-from narrows.stores.opening import open_commits, open_connectors, open_rehearsals
+from narrows.stores.opening import open_commits, open_connectors, open_ended, open_rehearsals
 from narrows.stores.registry import Connectors
 from narrows.stores.sealing import Sealer
 from narrows.telemetry import CallSpan, Telemetry
@@ -107,12 +108,15 @@ class Plan:
         self.digest = Sealer(self._key, purpose="rehearse").digest
         self._watch = around.watch
         self.identity = Identity(settings, dial=around.dial, now=around.now)
-        self.sessions = Sessions(settings, key=self._key, now=around.now, new_id=around.new_id)
+        self.sessions = Sessions(
+            settings, key=self._key, now=around.now, new_id=around.new_id, ended=lambda: self.ended
+        )
         self.addresses: Limiter = MemoryLimiter(self.steady)
         self.directory = Directory(settings, now=around.now, steady=self.steady)
         self.entries = self._prepare(tuple(builtins))
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now)
         self.commits: Commits = open_commits(settings, around.now)
+        self.ended: Ended = open_ended(settings, around.now)
         self.telemetry = Telemetry.build(
             settings, tracer_provider=around.tracer_provider, meter_provider=around.meter_provider
         )
@@ -125,7 +129,9 @@ class Plan:
             on_event=self._count_exchange,
             recheck=self.directory.refresh,
         )
-        self.sign_in = SignIn(settings, self.identity, self._exchanger.redeem, key=self._key, now=around.now)
+        self.sign_in = SignIn(
+            settings, self.identity, self._exchanger.redeem, key=self._key, now=around.now, ended=self.ended
+        )
         self.registry = around.connectors or open_connectors(settings)
         self._opened = self.registry if around.connectors is None else None
         self.directory.attach(self.registry, self._exchanger.forget_connector)
@@ -164,6 +170,7 @@ class Plan:
             await self._opened.close()
         await self.rehearsals.close()
         await self.commits.close()
+        await self.ended.close()
         await self.telemetry.close()
 
     async def call(self, entry: Entry, mode: Mode, raw: Raw, *, way: Way, span: CallSpan) -> Reply:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +12,7 @@ import msgspec
 import pytest
 
 from narrows.errors import Unavailable
+from narrows.settings import Secret
 from narrows.stores import Owner
 from narrows.testing import bearer
 from tests.abuse.attack import Instead, json_answer
@@ -466,7 +469,7 @@ async def test_case_38_82_each_sign_in_has_a_session_of_its_own(made: World) -> 
     first = anna.jar[SESSION]
     await anna.sign_in(rehearsal, "anna")
     assert anna.jar[SESSION] != first
-    opened = [made.app.plan.sessions.open(value) for value in (first, anna.jar[SESSION])]
+    opened = [await made.app.plan.sessions.open(value) for value in (first, anna.jar[SESSION])]
     assert len({session.id for session in opened if session}) == 2
     planted = Visitor(made)
     for value in ("", "x", "A" * 200, first[:-2] + "AA", first[:-1], first + "A", f'"{first}"'):
@@ -497,6 +500,18 @@ async def test_case_38_82_signing_out_ends_the_session_at_the_server(made: World
     assert (out.status_code, SESSION in anna.jar) == (200, False)
     assert (await kept.decide(rehearsal)).status_code == 401
     assert (await elsewhere.decide(rehearsal)).status_code == 200
+
+
+async def test_case_38_82_signing_out_holds_in_every_process(tmp_path: Path) -> None:
+    """Processes with one key and one file of commits know each other's sessions, and which of them have ended."""
+    stores = {"key": Secret(base64.b64encode(bytes(32)).decode()), "commits": f"sqlite:{tmp_path / 'commits.db'}"}
+    async with world(stores=stores) as one, world(stores=stores) as other:
+        anna, rehearsal = await signed_in(one)
+        there = Visitor(other)
+        there.jar = dict(anna.jar)
+        assert (await there.fetch("GET", f"/confirmations/{rehearsal}")).status_code == 404
+        await anna.fetch("DELETE", "/confirm/session")
+        assert (await there.fetch("GET", f"/confirmations/{rehearsal}")).status_code == 401
 
 
 async def test_case_82_a_session_is_short(made: World) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -17,13 +16,13 @@ import msgspec
 from narrows.call import Credential
 from narrows.identity.cookies import Cookie
 from narrows.settings import Secret, Settings
+from narrows.stores.ended import Ended
 from narrows.stores.sealing import Sealer
 
 SESSION_S = 600
 """How long a session lasts: long enough to read what is asked and to confirm it."""
 
 _T = TypeVar("_T", bound=msgspec.Struct)
-_ENDED = 10_000
 _BOUND_TO = b"session"
 
 
@@ -41,37 +40,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     expires: float
 
 
-class Ended:
-    """Ids that hold no more, until they would have expired anyway. It is bounded.
-
-    When it is full, everything that began before counts as ended: more than was asked for, and never less.
-    """
-
-    def __init__(self, now: Callable[[], float], capacity: int = _ENDED) -> None:
-        self._now = now
-        self._capacity = capacity
-        self._until: OrderedDict[str, float] = OrderedDict()
-        self._mark = float("-inf")
-
-    def add(self, name: str, until: float) -> None:
-        """Let one id hold no more."""
-        now = self._now()
-        while self._until and next(iter(self._until.values())) <= now:
-            self._until.popitem(last=False)
-        if len(self._until) >= self._capacity:
-            self._until.clear()
-            self._mark = now
-        self._until[name] = until
-
-    def holds(self, name: str, since: float) -> bool:
-        """Tell whether an id that began at `since` (seconds since the epoch) is ended."""
-        return name in self._until or since <= self._mark
-
-
 class Sessions:
     """Begins, reads and ends sessions. `key` has 32 bytes, `now` gives seconds since the epoch.
 
-    Processes that share the key know each other's sessions; that one was ended is known to the process that ended it.
+    Processes that share the key know each other's sessions, and those that share the store of `ended` which of them
+    were ended. It is asked for when it is needed.
     """
 
     def __init__(
@@ -80,6 +53,7 @@ class Sessions:
         *,
         key: bytes,
         now: Callable[[], float],
+        ended: Callable[[], Ended],
         new_id: Callable[[], str] = secrets.token_urlsafe,
     ) -> None:
         self.cookie = Cookie("narrows-session", settings.public_url, same_site="Strict", seconds=SESSION_S)
@@ -87,7 +61,7 @@ class Sessions:
         self._sealer = Sealer(key, purpose="session")
         self._now = now
         self._new_id = new_id
-        self._ended = Ended(now)
+        self._ended = ended
 
     def begin(self, issuer: str, subject: str, name: str) -> str:
         """Begin a session under a new id; returns the value of its cookie."""
@@ -97,16 +71,16 @@ class Sessions:
         )
         return pack(self._sealer, session, _BOUND_TO)
 
-    def open(self, value: str) -> Session | None:
-        """The session of a cookie; None when it was not made here, has expired or was ended."""
+    async def open(self, value: str) -> Session | None:
+        """The session of a cookie; None when it was not made here, has expired or was ended. Raises `Unavailable`."""
         session = unpack(self._sealer, value, Session, _BOUND_TO)
         if session is None or not session.since <= self._now() < session.expires:
             return None
-        return None if self._ended.holds(session.id, session.since) else session
+        return None if await self._ended().holds(session.id, session.since) else session
 
-    def end(self, credential: Credential) -> None:
-        """Let the session of a credential hold no more."""
-        self._ended.add(credential.claims["jti"], credential.expires_at)
+    async def end(self, credential: Credential) -> None:
+        """Let the session of a credential hold no more. Raises `Unavailable`."""
+        await self._ended().add(credential.claims["jti"], credential.expires_at)
 
     def credential(self, session: Session) -> Credential:
         """The session as a credential: a person, this BFF's own client, no scope and no token."""

@@ -43,7 +43,7 @@ def by_session(ground: Ground, *, changes: bool) -> Step:
             raise missing()
         if call.raw.header(HEADER) != "1" or (changes and "origin" not in headers):
             raise CrossSite("The request lacks a header that the page sends with each of its own.")
-        session = sessions.open(value)
+        session = await sessions.open(value)
         if session is None:
             raise missing("The session has ended.")
         credential = sessions.credential(session)

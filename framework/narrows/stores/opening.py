@@ -17,6 +17,7 @@ from narrows.settings import Settings
 from narrows.stores import Commits, Rehearsals
 from narrows.stores.commits import Lifetimes
 from narrows.stores.connectors import MemoryConnectors, SqliteConnectors
+from narrows.stores.ended import Ended, MemoryEnded, SqliteEnded
 from narrows.stores.memory import MemoryRehearsals
 from narrows.stores.memory_commits import MemoryCommits
 from narrows.stores.registry import Connectors
@@ -50,6 +51,13 @@ def open_commits(settings: Settings, now: Callable[[], float]) -> Commits:
     path, key = _place(settings, "commits")
     with _opening(settings, "commits"):
         return MemoryCommits(now, lifetimes, key) if path is None else SqliteCommits(path, now, lifetimes, key)
+
+
+def open_ended(settings: Settings, now: Callable[[], float]) -> Ended:
+    """Open what keeps sessions that were ended: in the file of `stores.commits`, under the same conditions."""
+    path, _ = _place(settings, "commits")
+    with _opening(settings, "commits"):
+        return MemoryEnded(now) if path is None else SqliteEnded(path, now)
 
 
 def open_connectors(settings: Settings) -> Connectors:

@@ -172,7 +172,7 @@ def _sign_out(plan: Callable[[], Plan]) -> Callable[..., Any]:
     async def sign_out(call: Call) -> Page:
         """End the session, at the server and in the browser."""
         _live(call)
-        plan().sessions.end(who(call).credential)
+        await plan().sessions.end(who(call).credential)
         return Page(b"", _HTML, (*_UNSTORED, plan().sessions.cookie.clear()))
 
     return sign_out

@@ -20,9 +20,10 @@ from narrows.call import Credential
 from narrows.errors import NarrowsError, Problem, Unavailable
 from narrows.identity import Identity
 from narrows.identity.cookies import Cookie
-from narrows.identity.sessions import Ended, pack, unpack
+from narrows.identity.sessions import pack, unpack
 from narrows.identity.tokens import is_service
 from narrows.settings import Secret, Settings
+from narrows.stores.ended import Ended
 from narrows.stores.sealing import Sealer
 from narrows.upstreams.dialects import Issued
 from narrows.upstreams.token_cache import Denied
@@ -76,7 +77,10 @@ class SignInRefused(NarrowsError):
 
 
 class SignIn:
-    """Begins and ends sign-ins. `redeem` asks a token endpoint, `now` gives seconds, `key` has 32 bytes."""
+    """Begins and ends sign-ins. `redeem` asks a token endpoint, `now` gives seconds, `key` has 32 bytes.
+
+    `ended` keeps the states that were used.
+    """
 
     def __init__(
         self,
@@ -86,6 +90,7 @@ class SignIn:
         *,
         key: bytes,
         now: Callable[[], float],
+        ended: Ended,
         new_secret: Callable[[], str] = secrets.token_urlsafe,
     ) -> None:
         self.issuers = {name: issuer for name, issuer in settings.issuers.items() if issuer.client is not None}
@@ -96,7 +101,7 @@ class SignIn:
         self._sealer = Sealer(key, purpose="sign-in")
         self._now = now
         self._new_secret = new_secret
-        self._used = Ended(now)
+        self._ended = ended
 
     def begin(self, issuer: str, rehearsal: str) -> tuple[str, str]:
         """Where the browser goes, and the value of the cookie that it takes along. Raises `Unavailable`.
@@ -129,7 +134,7 @@ class SignIn:
 
     async def finish(self, cookie: str | None, answer: Mapping[str, str | None]) -> SignedIn:
         """Judge what a browser brings back, and learn who signed in. Raises `SignInRefused`."""
-        begun = self._begun(cookie, answer.get("state"))
+        begun = await self._begun(cookie, answer.get("state"))
         self._check_issuer(begun, answer.get("iss"))
         code = answer.get("code")
         if code is None or answer.get("error") is not None:
@@ -139,7 +144,7 @@ class SignIn:
             issuer=begun.issuer, subject=credential.subject, name=_name(credential), rehearsal=begun.rehearsal
         )
 
-    def _begun(self, cookie: str | None, state: str | None) -> Begun:
+    async def _begun(self, cookie: str | None, state: str | None) -> Begun:
         """The sign-in that this browser began, used up by being looked at: a state holds once (RFC 9700, 4.7)."""
         begun = unpack(self._sealer, cookie, Begun, _BOUND_TO) if cookie else None
         now = self._now()
@@ -147,10 +152,15 @@ class SignIn:
             raise SignInRefused("This sign-in was not begun in this browser.")
         if not begun.since <= now < begun.expires:
             raise SignInRefused("The sign-in took too long.", begun.rehearsal)
-        if begun.issuer not in self.issuers or self._used.holds(begun.state, begun.since):
+        if begun.issuer not in self.issuers or not await self._is_first(begun):
             raise SignInRefused("This sign-in was used already.", begun.rehearsal)
-        self._used.add(begun.state, begun.expires)
         return begun
+
+    async def _is_first(self, begun: Begun) -> bool:
+        if await self._ended.holds(begun.state, begun.since):
+            return False
+        # Of two that come at once, one alone adds it.
+        return await self._ended.add(begun.state, begun.expires)
 
     def _check_issuer(self, begun: Begun, named: str | None) -> None:
         """The server that answered is the one that was asked (RFC 9207, 2.4), if it can tell."""

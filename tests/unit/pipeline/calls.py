@@ -17,6 +17,7 @@ from narrows.identity.roles_live import LiveRoles
 from narrows.identity.sessions import Sessions
 from narrows.pipeline.step import Ground, Preparing, Step
 from narrows.settings import Secret, Settings, merge, read_settings
+from narrows.stores.ended import MemoryEnded
 from narrows.stores.memory import MemoryLimiter
 from narrows.telemetry import CallSpan
 from narrows.testing import Clock
@@ -101,6 +102,7 @@ def preparing(
     for operation in (*guards, *((endpoint.roles_from,) if endpoint.roles_from else ())):
         used[operation] = used.get(operation, 0) + 1
     chosen, now = settings(**over), clock or Clock()
+    ended = MemoryEnded(now)
     ground = Ground(
         settings=chosen,
         identity=cast("Identity", identity),
@@ -108,7 +110,7 @@ def preparing(
         roles=LiveRoles([(role, endpoint.id) for role in sorted(endpoint.roles or ())], policies),
         limiter=MemoryLimiter(now),
         addresses=MemoryLimiter(now),
-        sessions=Sessions(chosen, key=bytes(32), now=now),
+        sessions=Sessions(chosen, key=bytes(32), now=now, ended=lambda: ended),
         sendables=sendables_of(used, chosen, []),
     )
     return Preparing(endpoint=endpoint, shape=endpoint_shape(endpoint), ground=ground, counts=used)

@@ -4,6 +4,7 @@ import pytest
 
 from narrows.errors import Forbidden, InvalidToken, Unavailable
 from narrows.settings import Secret
+from narrows.stores.ended import MemoryEnded
 from narrows.testing import Clock
 from narrows.upstreams.dialects import Ask, AuthorizationCode, Issued
 from narrows.upstreams.sign_in import SIGN_IN_S, SignedIn, SignIn, SignInRefused
@@ -44,7 +45,9 @@ class Desk:
         self.asked: list[tuple[str, ...]] = []
         self.outcome: Any = Issued(Secret("good"), 60)
         settings = calls.settings(**over)
-        self.sign_in = SignIn(settings, self.identity, self._redeem, key=KEY, now=self.clock)  # type: ignore[arg-type]  # a fake
+        self.sign_in = SignIn(
+            settings, self.identity, self._redeem, key=KEY, now=self.clock, ended=MemoryEnded(self.clock)
+        )  # type: ignore[arg-type]  # a fake
 
     async def _redeem(self, issuer: str, code: Secret, verifier: Secret, redirect_uri: str) -> Any:
         self.asked.append((issuer, code.reveal(), verifier.reveal(), redirect_uri))
@@ -171,7 +174,7 @@ async def test_what_has_begun_prints_no_secret() -> None:
     """Neither state nor verifier stands in what a tool prints of it."""
     desk = Desk()
     state, cookie = desk.begin()
-    begun = desk.sign_in._begun(cookie, state)
+    begun = await desk.sign_in._begun(cookie, state)
     assert repr(begun) == "Begun('corp', 'r1')"
 
 
