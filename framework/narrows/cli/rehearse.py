@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Iterable
 from importlib.machinery import SourceFileLoader
@@ -40,6 +41,8 @@ def command(target: str, compare: bool, endpoints: tuple[str, ...], form: str) -
     bff = load_bff(target)
     module = _requests_of(bff)
     wanted = _wanted(module.REQUESTS, endpoints)
+    # The client of the example world tells each request, which here is noise.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     asked: list[str] = [] if endpoints else _unasked(bff, module.REQUESTS)
     told = asyncio.run(_all(module, wanted, compare=compare, show=_line if form == "text" else None))
     if form == "json":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -34,6 +36,15 @@ def test_every_request_is_compared():
     assert "book_table: 201, Tables.book, 0.05 EUR  same" in lines
     assert "dining_suggestions: 200, no effect, no price  same" in lines
     assert lines[-1] == f"{len(lines) - 1} requests compared, 0 differ."
+
+
+def test_nothing_else_is_printed():
+    """As a command of its own it tells the requests and no more; whatever a library would log is left out."""
+    command = ["-c", "from narrows.cli import main; main()", "rehearse", WHERE2EAT, "--endpoint", "team_bookings"]
+    done = subprocess.run(  # noqa: S603 - our own text
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert (done.stdout, done.stderr) == ("team_bookings: 200, no effect, no price\n", "")
 
 
 def test_a_machine_reads_the_same():
