@@ -29,12 +29,23 @@ class Check:
     def __init__(self, bff: Bff, settings_file: Path, environ: Mapping[str, str] | None = None) -> None:
         self._bff = bff
         self._file = settings_file
+        self.unready: list[str] = []
         self._environ = os.environ if environ is None else environ
         self._text = settings_file.read_text(encoding="utf-8", errors="replace") if settings_file.is_file() else ""
 
     def refusals(self, environments: Iterable[str] = ()) -> list[Refusal]:
-        """Every refusal, each once; of all environments that the settings file knows, or of those named."""
-        found = [refusal for name in environments or self.environments() for refusal in self._start(name)]
+        """Every refusal, each once; of all environments that the settings file knows, or of those named.
+
+        Unless it was named, an environment whose hosts stand for others is put into `unready` instead.
+        """
+        own, *others = self.environments()
+        found = [refusal for name in environments or [own] for refusal in self._start(name)]
+        for name in () if environments else others:
+            refusals = list(self._start(name))
+            if any(refusal.code == "placeholder-left" for refusal in refusals):
+                self.unready.append(name)
+            else:
+                found += refusals
         found += handler_refusals(self._bff)
         found += Gate.of(self._bff).refusals
         return list(dict.fromkeys(found))

@@ -17,12 +17,18 @@ _PLACE = re.compile(r"(?P<file>.+?)(?::(?P<line>[0-9]+))?")
 _SARIF = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def report(form: str, found: Mapping[str, Sequence[Refusal]], root: Path) -> str:
-    """What was found for each target, in one of `FORMS`; files below `root` are named from there."""
+def report(
+    form: str, found: Mapping[str, Sequence[Refusal]], root: Path, unready: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """What was found for each target, in one of `FORMS`; files below `root` are named from there.
+
+    `unready` are the environments of a target that were left out, because their hosts stand for others.
+    """
+    left = unready or {}
     named = {target: [_named(refusal, root) for refusal in refusals] for target, refusals in found.items()}
     if form == "json":
-        return json.dumps(_document(named), indent=2)
-    return json.dumps(_sarif(named), indent=2) if form == "sarif" else _text(named)
+        return json.dumps(_document(named, left), indent=2)
+    return json.dumps(_sarif(named), indent=2) if form == "sarif" else _text(named, left)
 
 
 def _named(refusal: Refusal, root: Path) -> dict[str, Any]:
@@ -34,14 +40,17 @@ def _named(refusal: Refusal, root: Path) -> dict[str, Any]:
     return {**told, "file": file.as_posix(), "line": int(place["line"]) if place and place["line"] else 1}
 
 
-def _text(named: Mapping[str, list[dict[str, Any]]]) -> str:
+def _text(named: Mapping[str, list[dict[str, Any]]], left: Mapping[str, Sequence[str]]) -> str:
     lines = []
     for target, refusals in named.items():
         lines += [
             f"{r['file']}:{r['line']}: {r['subject']}: {r['rule']} [{r['code']}]\n    remedy: {r['remedy']}"
             for r in refusals
         ]
-        lines.append(f"{target}: {_count(len(refusals))}")
+        named_later = (
+            f" (not judged, as their hosts are not named yet: {', '.join(left[target])})" if left.get(target) else ""
+        )
+        lines.append(f"{target}: {_count(len(refusals))}{named_later}")
     return "\n".join(lines)
 
 
@@ -49,10 +58,13 @@ def _count(number: int) -> str:
     return f"{number} refused" if number else "ok"
 
 
-def _document(named: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def _document(named: Mapping[str, list[dict[str, Any]]], left: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return {
         "ok": not any(named.values()),
-        "targets": [{"target": target, "ok": not found, "refusals": found} for target, found in named.items()],
+        "targets": [
+            {"target": target, "ok": not found, "refusals": found, "unready": list(left.get(target, ()))}
+            for target, found in named.items()
+        ],
     }
 
 

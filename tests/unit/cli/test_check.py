@@ -231,3 +231,14 @@ url = "b"
 """
     expected = 1 if key == "upstreams.pets" else line
     assert line_of(text, key, environment) == expected
+
+
+def test_an_environment_that_nobody_has_named_yet_is_told(tmp_path):
+    """It is not judged, unless it is asked for."""
+    settings = write_lunch(tmp_path, "check_unready")
+    settings.write_text(settings.read_text() + '[environments.staging]\npublic_url = "https://lunch.invalid"\n')
+    result = check("check_unready:bff")
+    assert result.stdout == "check_unready:bff: ok (not judged, as their hosts are not named yet: staging)\n"
+    (target,) = json.loads(check("check_unready:bff", "--format", "json").stdout)["targets"]
+    assert (target["ok"], target["unready"]) == (True, ["staging"])
+    assert "placeholder-left" in [code for code, _, _ in found("check_unready:bff", "--environment", "staging")]
