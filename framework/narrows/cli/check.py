@@ -15,6 +15,8 @@ from narrows.cli.target import SETTINGS_HELP, load_bff
 from narrows.cli.target import targets as all_targets
 
 if TYPE_CHECKING:
+    from narrows.cli.checking import Check
+    from narrows.declare.bff import Bff
     from narrows.errors import Refusal
 
 
@@ -35,18 +37,21 @@ if TYPE_CHECKING:
     metavar="NAME=FILE",
     help="Tell how the operations of this upstream differ from its OpenAPI document; may be repeated.",
 )
+@click.option("--registry", is_flag=True, help="Count what approvers granted: read the registry, which takes its key.")
 @click.option("--format", "form", type=click.Choice(FORMS), default="text", show_default=True)
 def command(
     targets: tuple[str, ...],
     settings: Path | None,
     environments: tuple[str, ...],
     upstreams: tuple[str, ...],
+    registry: bool,
     form: str,
 ) -> None:
     """Print every refusal of each TARGET (module:attribute), with file, line and remedy; of all bffs/*/app.py without.
 
-    No secret is read, no store opened and no network used. Beside what a start refuses, it tells what handlers import,
-    whether policies hold and pass their tests, and what the policies say of each connector file.
+    No secret is read, no store opened (but with --registry) and no network used. Beside what a start refuses, it tells
+    what handlers import, whether policies hold and pass their tests, and what templates and policies say of each
+    connector file. An environment whose hosts still stand for others is judged only if it is named.
 
     \b
     Exit codes: 0 nothing is refused, 1 something is, 2 it could not be checked.
@@ -62,13 +67,21 @@ def command(
     named = targets or _all()
     if settings is not None and len(named) != 1:
         raise click.UsageError("--settings belongs to one TARGET. Name it, as in: narrows check bffs.where2eat.app:bff")
-    found, used = {}, set[str]()
+    found: dict[str, list[Refusal]] = {}
+    unready: dict[str, list[str]] = {}
+    used: set[str] = set()
     with Progress(len(named)) as progress:
         for target in named:
             progress.step(target)
-            found[target] = _check(target, settings, environments, contracts, used)
+            check = _loaded(target, settings, registry=registry)
+            if isinstance(check, list):
+                found[target] = check
+                used.update(contracts)  # what cannot be loaded may use any of them
+            else:
+                found[target] = check.refusals(environments) + _drift(check.bff, contracts, used)
+                unready[target] = check.unready
     _all_used(contracts, used)
-    click.echo(report(form, found, Path.cwd()))
+    click.echo(report(form, found, Path.cwd(), unready))
     sys.exit(1 if any(found.values()) else 0)
 
 
@@ -99,10 +112,8 @@ def _all_used(contracts: dict[str, Path], used: set[str]) -> None:
             raise click.UsageError(f"--upstream {name}: no BFF that was checked uses it. There is: {listed}.")
 
 
-def _check(
-    target: str, settings: Path | None, environments: tuple[str, ...], contracts: dict[str, Path], used: set[str]
-) -> list[Refusal]:
-    """What is refused of one target."""
+def _loaded(target: str, settings: Path | None, *, registry: bool) -> Check | list[Refusal]:
+    """The check of one target, or why it cannot be loaded."""
     from narrows.cli.checking import Check, broken
 
     try:
@@ -110,13 +121,16 @@ def _check(
     except click.UsageError:
         raise
     except Exception as error:  # whatever a module raises is told at its own line
-        used.update(contracts)  # what cannot be loaded may use any of them
         spec = find_spec(target.partition(":")[0])
         return [broken(target, error, Path(spec.origin or "") if spec else Path(target))]
-    found = Check(bff, settings or bff.folder / "narrows.toml").refusals(environments)
-    if contracts:
-        from narrows.devkit.drift import drift, upstreams_of
+    return Check(bff, settings or bff.folder / "narrows.toml", registry=registry)
 
-        used.update(upstreams_of(bff))
-        found += [refusal for name, file in contracts.items() for refusal in drift(bff, name, file)]
-    return found
+
+def _drift(bff: Bff, contracts: dict[str, Path], used: set[str]) -> list[Refusal]:
+    """How the operations of a BFF differ from the documents of their upstreams."""
+    if not contracts:
+        return []
+    from narrows.devkit.drift import drift, upstreams_of
+
+    used.update(upstreams_of(bff))
+    return [refusal for name, file in contracts.items() for refusal in drift(bff, name, file)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from narrows.checks.handlers import handler_refusals
+from narrows.cli.checking_connectors import gate_refusals, read_files, template_refusals
 from narrows.declare.bff import Bff
 from narrows.errors import NarrowsError, PolicyError, Refusal, SettingsError, StartRefused
 from narrows.governance.policy import Gate
@@ -24,13 +25,14 @@ _FAULT = re.compile(r"(?:(?P<file>.+?\.toml): )?(?P<rule>.*?)(?: Remedy: (?P<rem
 
 
 class Check:
-    """One BFF under its settings file; `environ` are the variables that lie over it."""
+    """One BFF under its settings file; with `registry`, its key is read, and grants are taken from there."""
 
-    def __init__(self, bff: Bff, settings_file: Path, environ: Mapping[str, str] | None = None) -> None:
-        self._bff = bff
+    def __init__(self, bff: Bff, settings_file: Path, *, registry: bool = False) -> None:
+        self.bff = bff
         self._file = settings_file
         self.unready: list[str] = []
-        self._environ = os.environ if environ is None else environ
+        self._written, self._unsound = read_files(bff)
+        self._registry = registry
         self._text = settings_file.read_text(encoding="utf-8", errors="replace") if settings_file.is_file() else ""
 
     def refusals(self, environments: Iterable[str] = ()) -> list[Refusal]:
@@ -46,9 +48,16 @@ class Check:
                 self.unready.append(name)
             else:
                 found += refusals
-        found += handler_refusals(self._bff)
-        found += Gate.of(self._bff).refusals
+        found += self._unsound
+        found += handler_refusals(self.bff)
+        gate = Gate.of(self.bff)
+        found += gate.refusals
+        found += gate_refusals(self.bff, gate, self._written, self._with_registry())
         return list(dict.fromkeys(found))
+
+    def _with_registry(self) -> Settings | None:
+        """The settings with their secrets, if the registry is to be read."""
+        return load_settings(self._file) if self._registry else None
 
     def environments(self) -> list[str]:
         """The environments of the settings file: the one it is for, and each that has a section."""
@@ -57,7 +66,7 @@ class Check:
         except tomllib.TOMLDecodeError:
             document = {}
         sections = document.get("environments")
-        chosen = self._environ.get("NARROWS_ENVIRONMENT") or document.get("environment") or "production"
+        chosen = os.environ.get("NARROWS_ENVIRONMENT") or document.get("environment") or "production"
         return list(dict.fromkeys([str(chosen), *(sections if isinstance(sections, dict) else ())]))
 
     def _start(self, environment: str) -> Iterator[Refusal]:
@@ -68,15 +77,16 @@ class Check:
             yield from (self._fault(line, environment) for line in str(error).splitlines())
             return
         yield from (self._fault(fault, environment) for fault in place_faults(settings))
+        yield from template_refusals(self.bff, self._written, settings)
         try:
-            Application(self._bff, offline(settings))
+            Application(self.bff, offline(settings))
         except StartRefused as refused:
             yield from (self._placed(refusal) for refusal in refused.refusals)
         except (SettingsError, PolicyError) as error:
             yield from (self._fault(line, environment) for line in str(error).splitlines())
 
     def _settings(self, environment: str) -> Settings:
-        variables = {**self._environ, "NARROWS_ENVIRONMENT": environment}
+        variables = {**os.environ, "NARROWS_ENVIRONMENT": environment}
         return load_settings(self._file, variables, secrets=False)
 
     def _fault(self, said: str, environment: str) -> Refusal:

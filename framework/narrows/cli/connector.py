@@ -19,9 +19,13 @@ from narrows.cli.target import SETTINGS_HELP, load_bff
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from narrows.declare.bff import Bff
     from narrows.declare.connectors import Written
     from narrows.governance.connectors import Difference, Governor, Operator
+    from narrows.governance.reviews import Reviewer
+    from narrows.settings import Settings
     from narrows.stores.registry import Change, Registered
+    from narrows.stores.reviews import Review
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -235,6 +239,98 @@ def rotate(
     _changed(_run(target, settings, work), form)
 
 
+@command.command("reviews", short_help="List what the policy holds back until an approver decides.")
+@_shared
+@click.option("--all", "everything", is_flag=True, help="Those that were decided too.")
+def reviews(target: str, settings: str | None, form: str, everything: bool) -> None:
+    """List what the records of TARGET (module:attribute) ask for and a policy denies without a grant.
+
+    \b
+    Examples:
+      narrows connector reviews bffs.where2eat.app:bff
+      narrows connector reviews bffs.where2eat.app:bff --all --format json
+    """
+
+    async def read(reviewer: Reviewer) -> list[Review]:
+        return await (reviewer.all() if everything else reviewer.waiting())
+
+    found = _reviewing(target, settings, read)
+    if form == "json":
+        _json([_review(one) for one in found])
+        return
+    for one in found:
+        click.echo(f"{one.connector}: {one.grant} {_verdict(one)}, digest {one.digest[:12]}")
+        click.echo(f"  {one.policy}/{one.rule}: {one.message}")
+        click.echo(f"  owner {one.owner}, contact {one.contact}, tenant {one.tenant}, asked {_moment(one.asked_at)}")
+    if not found:
+        click.echo("Nothing waits for an approver.")
+
+
+@command.command("grant", short_help="Grant what the policy holds back, to one record.")
+@_changing
+@click.argument("name")
+@click.argument("what")
+@click.option("--reason", default="", help="Why; it is kept with the decision.")
+def grant(target: str, name: str, what: str, settings: str | None, form: str, by: str, reason: str) -> None:
+    """Grant WHAT, such as data:export, to the connector NAME of TARGET (module:attribute), for exactly its record.
+
+    You must stand in governance.approvers of the settings, and be neither its owner nor its contact. Then the owner
+    applies again. A record that changes asks anew.
+
+    \b
+    Examples:
+      narrows connector grant bffs.where2eat.app:bff reports data:export --by security@example.com
+    """
+    _decided(_reviewing(target, settings, lambda r: r.decide(name, what, "granted", by=by, reason=reason)), form)
+
+
+@command.command("deny", short_help="Deny what the policy holds back, or take a grant back.")
+@_changing
+@click.argument("name")
+@click.argument("what")
+@click.option("--reason", default="", help="Why; it is kept with the decision.")
+def deny(target: str, name: str, what: str, settings: str | None, form: str, by: str, reason: str) -> None:
+    """Deny WHAT, such as data:export, to the connector NAME of TARGET (module:attribute); who may grant it may deny it.
+
+    A connector that was approved with a grant that is taken back stays as it is: suspend or revoke it too.
+
+    \b
+    Examples:
+      narrows connector deny bffs.where2eat.app:bff reports data:export --by security@example.com --reason "too wide"
+    """
+    _decided(_reviewing(target, settings, lambda r: r.decide(name, what, "denied", by=by, reason=reason)), form)
+
+
+def _decided(review: Review, form: str) -> None:
+    """What became of one review."""
+    if form == "json":
+        _json(_review(review))
+    else:
+        click.echo(f"{review.connector}: {review.grant} {_verdict(review)}, digest {review.digest[:12]}")
+
+
+def _verdict(review: Review) -> str:
+    return f"{review.verdict} by {review.by}" if review.by else review.verdict
+
+
+def _review(review: Review) -> dict[str, Any]:
+    """A review for a program, its times as RFC 3339."""
+    import msgspec
+
+    decided = None if review.decided_at is None else _moment(review.decided_at)
+    return {**msgspec.to_builtins(review), "asked_at": _moment(review.asked_at), "decided_at": decided}
+
+
+def _reviewing(target: str, settings: str | None, work: Callable[[Reviewer], Awaitable[T]]) -> T:
+    """Do something with the review queue of a target."""
+
+    async def opened() -> T:
+        async with _reviewer(target, settings) as (_, _, reviewer):
+            return await work(reviewer)
+
+    return asyncio.run(opened())
+
+
 def _run(target: str, settings: str | None, work: Callable[[Governor], Awaitable[T]]) -> T:
     """Do something with the registry of a target."""
 
@@ -247,10 +343,26 @@ def _run(target: str, settings: str | None, work: Callable[[Governor], Awaitable
 
 @asynccontextmanager
 async def _governor(target: str, settings: str | None) -> AsyncIterator[Governor]:
-    from narrows.errors import SettingsError
     from narrows.governance.connectors import Governor
-    from narrows.settings import load_settings
+    from narrows.governance.reviews import judge_of
     from narrows.stores.opening import open_connectors
+
+    async with _reviewer(target, settings) as (bff, read, reviewer):
+        store = open_connectors(read)
+        try:
+            yield Governor(bff, read, store, now=time.time, judge=judge_of(reviewer))
+        finally:
+            await store.close()
+
+
+@asynccontextmanager
+async def _reviewer(target: str, settings: str | None) -> AsyncIterator[tuple[Bff, Settings, Reviewer]]:
+    """The policy gate with its queue, which lies in the file of the registry."""
+    from narrows.errors import SettingsError
+    from narrows.governance.policy import Gate
+    from narrows.governance.reviews import Reviewer
+    from narrows.settings import load_settings
+    from narrows.stores.opening import open_reviews
 
     bff = load_bff(target)
     read = load_settings(settings or bff.folder / "narrows.toml")
@@ -259,11 +371,12 @@ async def _governor(target: str, settings: str | None) -> AsyncIterator[Governor
             "stores.connectors: a registry in memory is that of one running process, and cannot be reached from here. "
             'Remedy: set stores.connectors = "sqlite:connectors.db" and stores.key.'
         )
-    store = open_connectors(read)
+    reviews = open_reviews(read)
     try:
-        yield Governor(bff, read, store, now=time.time)
+        approvers = read.governance.approvers
+        yield bff, read, Reviewer(bff, lambda: Gate.of(bff), reviews, approvers=approvers, now=time.time)
     finally:
-        await store.close()
+        await reviews.close()
 
 
 def _files(governor: Governor) -> Sequence[Written]:

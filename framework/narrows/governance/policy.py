@@ -43,10 +43,6 @@ class Denial(msgspec.Struct, frozen=True, kw_only=True):
     field: str = ""
     grant: str = ""
 
-    def __str__(self) -> str:
-        field = f"{self.field}: " if self.field else ""
-        return f"{field}{self.message} [{self.policy}/{self.rule}]\n    remedy: {self.remedy}"
-
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What the gate decided: allowed only without any denial; `policies` are the names of those that were asked."""

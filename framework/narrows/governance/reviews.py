@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 import msgspec
 
@@ -11,9 +12,12 @@ from narrows.audit.decision import DecisionRecord
 from narrows.audit.line import json_line
 from narrows.audit.record import timestamp
 from narrows.declare.bff import Bff
+from narrows.declare.connectors import ConnectorRecord
 from narrows.errors import NarrowsError
 from narrows.governance.asked import Grant, Occasion, asked
-from narrows.governance.policy import Decision, Denial, Gate
+from narrows.governance.connectors import Judge
+from narrows.governance.policy import Decision, Gate
+from narrows.stores.registry import same_name
 from narrows.stores.reviews import Review, Reviews, Verdict
 
 
@@ -22,12 +26,16 @@ class ReviewRefused(NarrowsError):
 
 
 class Reviewer:
-    """The gate of one BFF, with its queue. `now` gives seconds since 1970, `write` takes each record as a line."""
+    """The gate of one BFF, with its queue.
+
+    `gate` makes the gate when it is first asked, because its tests take time; `now` gives seconds since 1970, and
+    `write` takes each record as a line.
+    """
 
     def __init__(
         self,
         bff: Bff,
-        gate: Gate,
+        gate: Callable[[], Gate],
         reviews: Reviews,
         *,
         approvers: Sequence[str] = (),
@@ -35,7 +43,7 @@ class Reviewer:
         write: Callable[[bytes], object] = lambda _: None,
     ) -> None:
         self._bff = bff
-        self._gate = gate
+        self._gate = cache(gate)
         self._reviews = reviews
         self._approvers = approvers
         self._now = now
@@ -46,8 +54,8 @@ class Reviewer:
 
         The decision is recorded. What could be granted goes into the queue, unless it is a mere check.
         """
-        grants = await self._grants(_name(record), digest)
-        decision = self._gate.decide(asked(occasion, record, self._bff, digest=digest, grants=grants))
+        grants = await granted_in(self._reviews, _name(record), digest)
+        decision = self._gate().decide(asked(occasion, record, self._bff, digest=digest, grants=grants))
         if occasion == "check":
             return decision
         owned = _owned(record)
@@ -121,6 +129,10 @@ class Reviewer:
         )
         return decided
 
+    async def all(self) -> list[Review]:
+        """Every review, also those that were decided, the oldest first."""
+        return await self._reviews.all()
+
     async def waiting(self) -> list[Review]:
         """What waits for an approver, the oldest first."""
         return [review for review in await self._reviews.all() if review.verdict == "waiting"]
@@ -129,21 +141,14 @@ class Reviewer:
         """Refuse a verdict of those who answer for the connector, and of those who are no approvers."""
         if not by.strip():
             raise ReviewRefused("a verdict needs a name. Remedy: say --by.")
-        if _same(by, review.owner, review.contact):
+        if same_name(by, review.owner, review.contact):
             raise ReviewRefused(
                 f"{review.connector}: {by} answers for it. Remedy: have an approver decide who is neither its owner "
                 "nor its contact."
             )
-        if not _same(by, *self._approvers):
+        if not same_name(by, *self._approvers):
             listed = ", ".join(self._approvers) or "nobody yet"
             raise ReviewRefused(f"{by} is no approver ({listed}). Remedy: set governance.approvers in the settings.")
-
-    async def _grants(self, connector: str, digest: str) -> list[Grant]:
-        return [
-            Grant(grant=review.grant, digest=review.digest, by=review.by)
-            for review in await self._reviews.all()
-            if (review.connector, review.digest, review.verdict) == (connector, digest, "granted")
-        ]
 
     async def _record(self, record: DecisionRecord) -> None:
         """Keep a record in the history, and hand it to whoever listens."""
@@ -152,18 +157,36 @@ class Reviewer:
         self._write(line)
 
 
-def told(decision: Decision, record: Any) -> str:
-    """A denial as its owner reads it: every reason with its remedy, and whom it is for."""
-    owned = _owned(record)
-    lines = [f"{owned['connector']}: the policy gate denies it.", *map(str, decision.denials)]
-    lines.append(f"For its owner {owned['owner']} (contact {owned['contact']}).")
-    if waits := _grantable(decision.denials):
-        lines.append(f"It waits for an approver, see `narrows connector reviews`: {', '.join(waits)}.")
-    return "\n".join(lines)
+async def granted_in(reviews: Reviews, connector: str, digest: str) -> list[Grant]:
+    """What approvers have granted to exactly this record of a connector."""
+    return [
+        Grant(grant=review.grant, digest=review.digest, by=review.by)
+        for review in await reviews.all()
+        if (review.connector, review.digest, review.verdict) == (connector, digest, "granted")
+    ]
 
 
-def _grantable(denials: Sequence[Denial]) -> list[str]:
-    return sorted({denial.grant for denial in denials if denial.grant})
+def judge_of(reviewer: Reviewer) -> Judge:
+    """The gate as the registry of connectors asks it."""
+
+    async def judge(
+        occasion: Literal["apply", "approve"], record: ConnectorRecord, *, digest: str, by: str
+    ) -> Sequence[str]:
+        return told(await reviewer.judge(occasion, record, digest=digest, by=by), record)
+
+    return judge
+
+
+def told(decision: Decision, record: Any) -> list[str]:
+    """A denial as its owner reads it: every reason with its remedy, whom to ask, and where it waits."""
+    contact = _owned(record)["contact"]
+    lines = []
+    for denial in decision.denials:
+        field = f"{denial.field}: " if denial.field else ""
+        waits = f" {denial.grant} waits for an approver, see narrows connector reviews." if denial.grant else ""
+        rule = f"{field}{denial.message} [{denial.policy}/{denial.rule}]"
+        lines.append(f"{rule}. Remedy: {denial.remedy}.{waits} Contact: {contact}.")
+    return lines
 
 
 def _owned(record: Any) -> dict[str, str]:
@@ -174,8 +197,3 @@ def _owned(record: Any) -> dict[str, str]:
 
 def _name(record: Any) -> str:
     return _owned(record)["connector"]
-
-
-def _same(name: str, *others: str) -> bool:
-    """Whether a name is one of others, in whatever case and spacing."""
-    return name.strip().casefold() in {other.strip().casefold() for other in others}

@@ -21,6 +21,7 @@ from narrows.stores.ended import Ended, MemoryEnded, SqliteEnded
 from narrows.stores.memory import MemoryRehearsals
 from narrows.stores.memory_commits import MemoryCommits
 from narrows.stores.registry import Connectors
+from narrows.stores.reviews import MemoryReviews, Reviews, SqliteReviews
 from narrows.stores.sealing import KEY_BYTES
 from narrows.stores.sqlite import SqliteRehearsals
 from narrows.stores.sqlite_commits import SqliteCommits
@@ -65,6 +66,13 @@ def open_connectors(settings: Settings) -> Connectors:
     path, key = _place(settings, "connectors")
     with _opening(settings, "connectors"):
         return MemoryConnectors() if path is None else SqliteConnectors(path, key)
+
+
+def open_reviews(settings: Settings) -> Reviews:
+    """Open the review queue, which lies where `stores.connectors` says, under the conditions of `open_rehearsals`."""
+    path, key = _place(settings, "connectors")
+    with _opening(settings, "connectors"):
+        return MemoryReviews() if path is None else SqliteReviews(path, key)
 
 
 def place_faults(settings: Settings) -> Iterator[str]:

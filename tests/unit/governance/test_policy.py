@@ -46,7 +46,7 @@ def test_a_policy_with_tests_decides(tmp_path):
     gate = Gate.reading([tmp_path / "policy"])
     assert (codes(gate), decide(gate).allowed, decide(gate).policies) == ([], True, ("named",))
     (denial,) = decide(gate, purpose="").denials
-    assert str(denial) == "purpose: it has no purpose [named/named]\n    remedy: say it"
+    assert (denial.field, denial.message, denial.remedy) == ("purpose", "it has no purpose", "say it")
 
 
 @pytest.mark.parametrize(
