@@ -242,7 +242,8 @@ def rotate(
 @command.command("reviews", short_help="List what the policy holds back until an approver decides.")
 @_shared
 @click.option("--all", "everything", is_flag=True, help="Those that were decided too.")
-def reviews(target: str, settings: str | None, form: str, everything: bool) -> None:
+@click.option("--history", "past", is_flag=True, help="Every decision of gate and approvers instead, as lines of JSON.")
+def reviews(target: str, settings: str | None, form: str, everything: bool, past: bool) -> None:
     """List what the records of TARGET (module:attribute) ask for and a policy denies without a grant.
 
     \b
@@ -250,6 +251,11 @@ def reviews(target: str, settings: str | None, form: str, everything: bool) -> N
       narrows connector reviews bffs.where2eat.app:bff
       narrows connector reviews bffs.where2eat.app:bff --all --format json
     """
+
+    if past:
+        for line in _reviewing(target, settings, lambda reviewer: reviewer.history()):
+            click.echo(line, nl=False)
+        return
 
     async def read(reviewer: Reviewer) -> list[Review]:
         return await (reviewer.all() if everything else reviewer.waiting())

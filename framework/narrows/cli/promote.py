@@ -28,11 +28,21 @@ _MARKS = {"added": "+", "removed": "-", "changed": "~"}
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The contract that clients of the second environment have now, as `narrows openapi` printed it.",
 )
+@click.option("--registry", is_flag=True, help="Compare the registries of connectors too, which takes their keys.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
-def command(target: str, before: str, after: str, settings: Path | None, baseline: Path | None, form: str) -> None:
+def command(
+    target: str,
+    before: str,
+    after: str,
+    settings: Path | None,
+    baseline: Path | None,
+    registry: bool,
+    form: str,
+) -> None:
     """Show what differs between two environments of TARGET (module:attribute): settings, endpoints and connectors.
 
-    Nothing is changed, sent or started, and no secret is read: of a secret it tells only that it differs. It ends with
+    Nothing is changed, sent or started, and no secret is read but the keys that --registry takes: of a secret it tells
+    only that it differs. It ends with
     1 if something stands in the way: a refusal of `narrows check` in the second environment, or an endpoint that
     clients of the baseline would lose.
 
@@ -47,7 +57,8 @@ def command(target: str, before: str, after: str, settings: Path | None, baselin
         raise click.UsageError("--from and --to name one environment. Name two, as in --from staging --to production")
     bff = load_bff(target)
     try:
-        found = promotion(bff, settings or bff.folder / "narrows.toml", before, after, baseline)
+        file = settings or bff.folder / "narrows.toml"
+        found = promotion(bff, file, before, after, baseline=baseline, registry=registry)
     except ValueError as error:
         raise click.UsageError(f"--baseline {baseline} is no OpenAPI document: {error}") from None
     click.echo(_json(found) if form == "json" else _text(found))
@@ -72,11 +83,16 @@ def _text(found: Promotion) -> str:
         else f"{change.key}: {change.before or 'unset'} → {change.after or 'unset'}"
         for change in found.settings
     ]
+    connectors = [
+        f"{change.connector}: {change.before or 'absent'} → {change.after or 'absent'}"
+        f"{', another record' if change.record_differs and change.before and change.after else ''}"
+        for change in found.connectors
+    ]
     refusals = [str(refusal) for refusal in found.refusals]
     parts = {
         "Settings": settings,
         "Endpoints": endpoints,
-        "Connectors": list(found.connectors),
+        "Connectors": connectors,
         f"Refused in {found.after}": refusals,
         "Notes": list(found.notes),
     }

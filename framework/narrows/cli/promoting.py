@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +19,8 @@ from narrows.errors import NarrowsError, Refusal
 from narrows.settings import load_settings
 from narrows.settings.absent import offline
 from narrows.settings.reading import is_secret_place, load_document
+from narrows.stores.opening import open_connectors
+from narrows.stores.registry import standing
 from narrows.surfaces.http import Application
 
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -44,6 +49,15 @@ class EndpointChange(msgspec.Struct, frozen=True):
     breaking: bool
 
 
+class ConnectorChange(msgspec.Struct, frozen=True):
+    """One connector that the two registries know otherwise; None where one does not know it."""
+
+    connector: str
+    before: str | None
+    after: str | None
+    record_differs: bool
+
+
 class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     """What promoting a BFF would change. It is blocked by a refusal or a breaking change."""
 
@@ -53,7 +67,7 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     after: str
     settings: tuple[SettingChange, ...]
     endpoints: tuple[EndpointChange, ...]
-    connectors: tuple[str, ...]
+    connectors: tuple[ConnectorChange, ...]
     refusals: tuple[Refusal, ...]
     notes: tuple[str, ...]
 
@@ -63,8 +77,13 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.refusals) or any(change.breaking for change in self.endpoints)
 
 
-def promotion(bff: Bff, settings_file: Path, before: str, after: str, baseline: Path | None) -> Promotion:
-    """Compare. Raises `SettingsError`, and ValueError for a baseline that is no OpenAPI document."""
+def promotion(
+    bff: Bff, settings_file: Path, before: str, after: str, *, baseline: Path | None = None, registry: bool = False
+) -> Promotion:
+    """Compare. With `registry` the registries are read, which takes their keys.
+
+    Raises `SettingsError`, `Unavailable`, and ValueError for a baseline that is no OpenAPI document.
+    """
     check = Check(bff, settings_file)
     refusals = tuple(check.refusals([after]))
     notes = [
@@ -79,6 +98,12 @@ def promotion(bff: Bff, settings_file: Path, before: str, after: str, baseline: 
             endpoints = tuple(_endpoints(_read(baseline), ours))
     else:
         notes.append("No --baseline was given: endpoints are not compared.")
+    connectors: tuple[ConnectorChange, ...] = ()
+    if registry:
+        left, right = (asyncio.run(_registered(settings_file, name)) for name in (before, after))
+        connectors = tuple(_connectors(left, right))
+    else:
+        notes.append("Without --registry connectors are not compared.")
     return Promotion(
         bff=bff.name,
         version=bff.version or "",
@@ -86,7 +111,7 @@ def promotion(bff: Bff, settings_file: Path, before: str, after: str, baseline: 
         after=after,
         settings=tuple(_settings(settings_file, before, after)),
         endpoints=endpoints,
-        connectors=(),
+        connectors=connectors,
         refusals=refusals,
         notes=tuple(notes),
     )
@@ -123,6 +148,24 @@ def _shown(value: Any) -> str | None:
     if value is None or isinstance(value, _SecretPlace):
         return None if value is None else "secret"
     return json.dumps(value, default=str, ensure_ascii=False)
+
+
+async def _registered(settings_file: Path, environment: str) -> dict[str, tuple[str, str]]:
+    """The state that holds now and the digest of each connector of one environment's registry."""
+    store = open_connectors(load_settings(settings_file, {**os.environ, "NARROWS_ENVIRONMENT": environment}))
+    try:
+        _, entries = await store.all()
+    finally:
+        await store.close()
+    return {entry.id: (standing(entry, time.time()), entry.record.digest()) for entry in entries}
+
+
+def _connectors(left: Mapping[str, tuple[str, str]], right: Mapping[str, tuple[str, str]]) -> Iterator[ConnectorChange]:
+    for name in sorted(left.keys() | right.keys()):
+        was, was_digest = left.get(name, (None, ""))
+        is_now, digest = right.get(name, (None, ""))
+        if (was, was_digest) != (is_now, digest):
+            yield ConnectorChange(name, was, is_now, was_digest != digest)
 
 
 def _contract(bff: Bff, settings_file: Path, environment: str) -> dict[str, Any] | None:

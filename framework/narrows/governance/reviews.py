@@ -137,6 +137,10 @@ class Reviewer:
         """What waits for an approver, the oldest first."""
         return [review for review in await self._reviews.all() if review.verdict == "waiting"]
 
+    async def history(self) -> list[bytes]:
+        """Every decision, of the gate and of approvers, as a line of JSON each, the oldest first."""
+        return await self._reviews.history()
+
     def _may(self, review: Review, by: str) -> None:
         """Refuse a verdict of those who answer for the connector, and of those who are no approvers."""
         if not by.strip():

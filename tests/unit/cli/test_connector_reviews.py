@@ -100,6 +100,21 @@ def test_an_approver_who_does_not_answer_for_it_lets_it_through(lunch):
     assert (approved.exit_code, "reports: trial" in approved.stdout) == (0, True)
 
 
+def test_every_decision_is_recorded(lunch):
+    """Denied, granted, allowed: each once, with who, for which record, and under which policies."""
+    apply(lunch)
+    connector("grant", lunch, "reports", "data:export", "--by", "security@example.com")
+    apply(lunch)
+    records = [json.loads(line) for line in connector("reviews", lunch, "--history").stdout.splitlines()]
+    assert [(r["event"], r["asked"], r["allowed"], r["by"]) for r in records] == [
+        ("policy", "apply", False, "amina@example.com"),
+        ("review", "granted", True, "security@example.com"),
+        ("policy", "apply", True, "amina@example.com"),
+    ]
+    assert len({r["digest"] for r in records}) == 1
+    assert records[0]["denied"] == ["data_export/data-export"]
+
+
 def test_a_grant_that_is_taken_back_stops_the_next_approval(lunch):
     """The policy is asked again at each approval."""
     apply(lunch)

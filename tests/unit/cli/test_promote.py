@@ -149,3 +149,67 @@ def test_one_environment_differs_from_itself_in_nothing(tmp_path):
     """It is a slip, and said so."""
     result = promote("promote_same", "--to", "staging")
     assert (result.exit_code, "Name two" in result.stderr) == (2, True)
+
+
+RECORD = """
+version = "1.0"
+issuer = "corp"
+client_id = "%s"
+tenant = "acme"
+owner = "amina@example.com"
+contact = "tools@example.com"
+kind = "low-code"
+purpose = "Book lunch"
+template = "read-only@1"
+endpoints = ["lunch.lunch"]
+scopes = ["lunch:read"]
+rates = ["%s"]
+"""
+REGISTRIES = """
+[governance]
+approvers = ["dana@example.com"]
+
+[stores]
+key = { env = "LUNCH_KEY" }
+
+[environments.staging.stores]
+connectors = "sqlite:staging.db"
+
+[environments.production.stores]
+connectors = "sqlite:production.db"
+"""
+
+
+def test_connectors_of_both_registries_are_compared(tmp_path, monkeypatch):
+    """Present in one, in another state, with another record; what is the same is not told."""
+    monkeypatch.setenv("LUNCH_KEY", "a2V5LWtleS1rZXkta2V5LWtleS1rZXkta2V5LWtleS0=")
+    monkeypatch.setenv("NOBODY_SETS_THIS", "s")
+    settings = write_stages(tmp_path, "promote_registry")
+    settings.write_text(settings.read_text().replace('{ file = "away" }', '{ env = "LUNCH_KEY" }') + REGISTRIES)
+    (tmp_path / "connectors").mkdir()
+
+    def apply(environment, **rates):
+        monkeypatch.setenv("NARROWS_ENVIRONMENT", environment)
+        for file in (tmp_path / "connectors").iterdir():
+            file.unlink()
+        for name, rate in rates.items():
+            (tmp_path / "connectors" / f"{name}.toml").write_text(RECORD % (name, rate))
+        done = CliRunner().invoke(main, ["connector", "apply", "promote_registry:bff", "--by", "amina@example.com"])
+        assert done.exit_code == 0, done.output
+
+    apply("staging", one="30/minute", same="30/minute", other="30/minute", state="30/minute")
+    approve = ["connector", "approve", "promote_registry:bff", "state", "--by", "dana@example.com"]
+    assert CliRunner().invoke(main, approve).exit_code == 0
+    apply("production", same="30/minute", other="60/minute", state="30/minute", two="30/minute")
+    monkeypatch.delenv("NARROWS_ENVIRONMENT")
+    document, _ = found("promote_registry", "--registry")
+    told = [(c["connector"], c["before"], c["after"], c["record_differs"]) for c in document["connectors"]]
+    assert told == [
+        ("one", "draft", None, True),
+        ("other", "draft", "draft", True),
+        ("state", "trial", "draft", False),
+        ("two", None, "draft", True),
+    ]
+    text = promote("promote_registry", "--registry").stdout
+    assert "  one: draft → absent\n  other: draft → draft, another record\n  state: trial → draft\n" in text
+    assert found("promote_registry")[0]["connectors"] == []

@@ -64,7 +64,7 @@ async def test_a_denial_waits_until_an_approver_grants_it(reviewer, lines):
     ]
     first = json.loads(lines[0])
     assert (first["denied"], first["owner"], first["by"]) == (["data_export/data-export"], *["amina@example.com"] * 2)
-    assert await reviewer._reviews.history() == lines
+    assert await reviewer.history() == lines
 
 
 async def test_a_grant_is_for_one_record(reviewer):
