@@ -140,12 +140,10 @@ def _application(
     authority_log = stack.enter_context((folder / "authority.log").open("a", buffering=1, encoding="utf-8"))
     install_json_logging(diagnostics, secrets=[Secret(secret)])
     settings = world.settings(addresses.origin, {name: getattr(addresses, name) for name in SERVICES}, secret)
-    around = narrows.Surroundings(
-        tracer_provider=spans_to(folder / "bff.spans", "bff"),
-        write_record=calls.write,
-        connectors=asyncio.run(world.registry(bff, settings)),
-    )
-    authority = world.authority(addresses.origin, secret, lambda line: print(line, file=authority_log))
+    connectors = asyncio.run(world.registry(bff, settings))
+    spans = spans_to(folder / "bff.spans", "bff")
+    around = narrows.Surroundings(tracer_provider=spans, write_record=calls.write, connectors=connectors)
+    authority = world.authority(addresses.origin, secret, lambda line: print(line, file=authority_log), connectors)
     return OneOrigin(
         narrows.app(bff, settings, around), authority.app, world.ISSUER_PATH, started=started, failed=failed
     )

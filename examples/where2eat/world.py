@@ -94,7 +94,9 @@ def clients(origin: str, secret: str) -> list[Client]:
     ]
 
 
-def authority(origin: str, secret: str, log: Callable[[str], None] | None = None) -> Authority:
+def authority(
+    origin: str, secret: str, log: Callable[[str], None] | None = None, connectors: Connectors | None = None
+) -> Authority:
     """The embedded authorization server, to be mounted at `ISSUER_PATH` of `origin`; `log` gets its JSON lines."""
     return Authority(
         origin + ISSUER_PATH,
@@ -103,6 +105,7 @@ def authority(origin: str, secret: str, log: Callable[[str], None] | None = None
         apis=apis(),
         lifetime=_TOKEN_SECONDS,
         log=log,
+        connectors=connectors,
     )
 
 

@@ -98,14 +98,15 @@ class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A record and the file that it stands in."""
+    """A record, the file that it stands in, and the text of that file."""
 
     record: ConnectorRecord
     file: Path
+    text: str = ""
 
     def where(self, field: str = "") -> str:
         """`file:line` of a field, or the file alone if the field does not stand there."""
-        return _where(self.file, self.file.read_text(encoding="utf-8"), field)
+        return _where(self.file, self.text, field)
 
 
 def read_records(folder: Path) -> list[Written]:
@@ -117,7 +118,7 @@ def read_records(folder: Path) -> list[Written]:
     faults: list[str] = []
     for file in sorted(folder.glob("*.toml")):
         try:
-            read.append(Written(read_record(file), file))
+            read.append(read_record(file))
         except ConnectorError as error:
             faults.append(str(error))
     faults += _twice(read)
@@ -126,7 +127,7 @@ def read_records(folder: Path) -> list[Written]:
     return read
 
 
-def read_record(file: Path) -> ConnectorRecord:
+def read_record(file: Path) -> Written:
     """Read one file. Raises `ConnectorError`."""
     try:
         text = file.read_text(encoding="utf-8")
@@ -139,7 +140,7 @@ def read_record(file: Path) -> ConnectorRecord:
     faults = list(_faults(document))
     if faults:
         raise ConnectorError("\n".join(f"{_where(file, text, key)}: {said}" for key, said in faults))
-    return msgspec.convert(document, ConnectorRecord)
+    return Written(msgspec.convert(document, ConnectorRecord), file, text)
 
 
 def _faults(document: dict[str, Any]) -> Iterator[tuple[str, str]]:

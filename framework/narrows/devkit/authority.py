@@ -11,6 +11,8 @@ from narrows.devkit.authority_app import build
 from narrows.devkit.authority_config import Api, Client, Grant, Kind, Person
 from narrows.devkit.authority_keys import Algorithm, Keyring
 from narrows.devkit.authority_realm import Exchange, Realm
+from narrows.devkit.authority_registry import RegisteredClients
+from narrows.stores.registry import Connectors
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp
@@ -23,8 +25,9 @@ class Authority:
 
     Its keys live in memory, so that no token outlives it, unless it is given its `key` (a private JWK). `issuer` is a
     URL; `app` answers under its path. `lifetime` is that of a token in seconds. `on_behalf_of` adds Entra's dialect of
-    token exchange. `log` gets each JSON line in place of the logger `narrows.authority`. Raises `SettingsError` if
-    people, clients and APIs do not fit together.
+    token exchange. `log` gets each JSON line in place of the logger `narrows.authority`. Of clients that have a
+    credential in the registry `connectors`, under this issuer's `name` in the settings, only those credentials count.
+    Raises `SettingsError` if people, clients and APIs do not fit together.
     """
 
     app: ASGIApp
@@ -43,6 +46,8 @@ class Authority:
         now: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = secrets.token_bytes,
         log: Callable[[str], None] | None = None,
+        connectors: Connectors | None = None,
+        name: str = "corp",
     ) -> None:
         self.issuer = issuer
         self._realm = Realm(
@@ -56,6 +61,7 @@ class Authority:
             random=random,
             log=log,
             on_behalf_of=on_behalf_of,
+            registered=RegisteredClients(connectors, name) if connectors is not None else None,
         )
         self.app = build(self._realm)
 

@@ -40,8 +40,8 @@ def build(realm: Realm) -> ASGIApp:
         ("POST", "/revoke", server.revocation),
         ("GET", "/jwks", lambda _: reply(200, realm.keyring.jwks(), _JSON)),
     ]
-    handlers = [_route(method, _both(prefix, path), act) for method, path, act in routes]
-    handlers.append(_route("GET", _well_known(prefix), lambda _: reply(200, metadata(realm), _JSON)))
+    handlers = [_route(realm, method, _both(prefix, path), act) for method, path, act in routes]
+    handlers.append(_route(realm, "GET", _well_known(prefix), lambda _: reply(200, metadata(realm), _JSON)))
     litestar = Litestar(
         route_handlers=handlers,
         openapi_config=None,
@@ -108,8 +108,9 @@ def _well_known(prefix: str) -> list[str]:
     return sorted(paths | {f"{prefix}{path}" for path in paths} | {f"{path}{prefix}" for path in paths})
 
 
-def _route(method: Method, paths: Sequence[str], act: Callable[[Inbound], Reply]) -> HTTPRouteHandler:
+def _route(realm: Realm, method: Method, paths: Sequence[str], act: Callable[[Inbound], Reply]) -> HTTPRouteHandler:
     async def handle(request: Request[Any, Any, Any]) -> Response[bytes]:
+        await realm.look()
         return _response(act(await _inbound(request)))
 
     return HTTPRouteHandler(list(paths), http_method=method, status_code=200, sync_to_thread=None)(handle)

@@ -37,9 +37,10 @@ class ClientAssertion(JWTBearerClientAssertion):
 
     def resolve_client_public_key(self, client: KnownClient) -> KeySet:
         """The registered keys; a client without any authenticates itself otherwise."""
-        if not client.client.public_keys:
+        keys = client.public_keys()
+        if not keys:
             raise InvalidClientError("The client has no registered keys.")
-        return KeySet.import_key_set({"keys": [dict(key) for key in client.client.public_keys]})
+        return KeySet.import_key_set({"keys": keys})
 
     def extract_assertion(self, assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Header and claims before any check, with an OAuth error for whatever is no JWT."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from authlib.oauth2.rfc6749 import (
     BaseGrant,
     InvalidGrantError,
@@ -23,6 +24,7 @@ from narrows.devkit.authority_realm import Exchange, Realm
 from narrows.devkit.authority_scopes import InvalidTargetError, check_scopes, target
 from narrows.devkit.authority_tokens import Minted, audiences
 
+ATTRIBUTION = "urn:narrows:attribution"
 ACCESS_TYPE = "urn:ietf:params:oauth:token-type:access_token"
 MOST_ACTORS = 4
 
@@ -125,6 +127,8 @@ class TokenExchange(BaseGrant, TokenEndpointMixin):
             raise self.BAD_SUBJECT("The subject token expires within the second.")
         added = {**person.claims, **{name: claims[name] for name in _CARRIED if name in claims}}
         added["act"] = self._actors(client, claims)
+        if "authorization_details" in self.request.payload.data:
+            added["authorization_details"] = attribution(self.request.payload.data["authorization_details"])
         lifetime = min(self.realm.tokens.lifetime, left)
         scope = " ".join(scopes)
         return self.realm.tokens.mint(
@@ -140,6 +144,33 @@ class TokenExchange(BaseGrant, TokenEndpointMixin):
 
     def _record(self, outcome: str) -> None:
         self.realm.record(Exchange(**self.heard, scopes=self.asked, outcome=outcome))
+
+
+class InvalidDetailsError(OAuth2Error):
+    """`authorization_details` of another form or type (RFC 9396, 5)."""
+
+    error = "invalid_authorization_details"
+
+
+def attribution(text: str) -> list[dict[str, str]]:
+    """The one kind of authorization details that this server copies into tokens. Raises `InvalidDetailsError`."""
+    try:
+        details = msgspec.json.decode(text, type=list[Attribution])
+    except msgspec.MsgspecError:
+        raise InvalidDetailsError(f"authorization_details holds more than {ATTRIBUTION}.") from None
+    if len(details) != 1 or details[0].type != ATTRIBUTION:
+        raise InvalidDetailsError(f"authorization_details must be one object of type {ATTRIBUTION}.")
+    return [msgspec.to_builtins(details[0])]
+
+
+class Attribution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For which program a token is asked, as the exchanging client says; the caller is the token's own `sub`."""
+
+    type: str
+    tenant: str
+    connector: str
+    version: str
+    purpose: str
 
 
 class OnBehalfOf(TokenExchange):

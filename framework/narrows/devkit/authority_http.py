@@ -18,7 +18,7 @@ FORM = "application/x-www-form-urlencoded"
 
 _MOST_PARAMETERS = 64
 _REPEATABLE = frozenset({"audience", "resource"})
-_FREE_TEXT = frozenset({"state", "client_secret"})
+_FREE_TEXT = frozenset({"state", "client_secret", "authorization_details"})
 # RFC 6749, appendix A; Authlib repeats parameters in descriptions, where '"' and '\' make it fail.
 _TEXT = re.compile(r"[\x20\x21\x23-\x5B\x5D-\x7E]*", re.ASCII)
 _VISIBLE = re.compile(r"[\x20-\x7E]*", re.ASCII)

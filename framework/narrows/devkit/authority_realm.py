@@ -11,6 +11,7 @@ from narrows.devkit.authority_codes import Codes
 from narrows.devkit.authority_config import Api, Client, Person, check
 from narrows.devkit.authority_keys import Keyring
 from narrows.devkit.authority_log import Journal
+from narrows.devkit.authority_registry import RegisteredClients
 from narrows.devkit.authority_tokens import Tokens
 
 _EXCHANGES_KEPT = 10_000
@@ -42,10 +43,12 @@ class Realm:
         random: Callable[[int], bytes],
         log: Callable[[str], None] | None,
         on_behalf_of: bool,
+        registered: RegisteredClients | None = None,
     ) -> None:
         check(issuer, people, clients, apis)
         self.issuer, self.keyring, self.on_behalf_of = issuer, keyring, on_behalf_of
         self.now, self.random = now, random
+        self.registered = registered
         self.by_username = {person.username: person for person in people}
         self.by_subject = {person.subject: person for person in people}
         self.clients = {client.client_id: client for client in clients}
@@ -54,6 +57,11 @@ class Realm:
         self.codes = Codes(now=now, random=random, revoke=self.tokens.revoke)
         self.journal = Journal(now, log)
         self.exchanges: deque[Exchange] = deque(maxlen=_EXCHANGES_KEPT)
+
+    async def look(self) -> None:
+        """See which credentials hold by now."""
+        if self.registered is not None:
+            await self.registered.look(self.now())
 
     def record(self, exchange: Exchange) -> None:
         """Keep what was asked in an exchange and how it ended, and write it down."""

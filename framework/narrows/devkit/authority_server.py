@@ -58,7 +58,7 @@ class Server(AuthorizationServer):
     def query_client(self, client_id: str) -> KnownClient | None:
         """The client of this id, in Authlib's words."""
         client = self.realm.clients.get(client_id)
-        return KnownClient(client) if client else None
+        return KnownClient(client, self.realm.registered) if client else None
 
     def create_oauth2_request(self, request: AuthlibRequest) -> AuthlibRequest:
         """The request itself: it has been read before it reaches Authlib."""

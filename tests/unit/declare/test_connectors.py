@@ -24,7 +24,7 @@ def faults(path: Path) -> str:
 def test_a_file_is_a_record(tmp_path):
     """Every field is read, the id is the file's stem, and a date is a date."""
     path = records.file(tmp_path, agreement="C-7", expires=date(2027, 5, 1), budgets=["5.00 EUR/day"], kind="partner")
-    read = read_record(path)
+    read = read_record(path).record
     assert (read.id, read.expires, read.kind) == ("lunch-app", date(2027, 5, 1), "partner")
     assert read.limits() == [Rate(60, 60, "connector")]
     assert read.ceiling() == Money(Decimal("0.10"), "EUR")
