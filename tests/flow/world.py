@@ -152,13 +152,14 @@ async def world(
     authority: Mapping[str, Any] | None = None,
     tracers: Mapping[str, Any] | None = None,
     accepted: Sequence[str] = (),
+    settings: Settings | None = None,
     **over: Any,
 ) -> AsyncIterator[World]:
     """The world, running.
 
     `bff` is another BFF to serve; `hosts` replaces hosts, `over` settings, `around` surroundings and `authority` what
     the issuer is made with; `tracers` gives tracer providers to upstreams by their names, `accepted` are the hosts that
-    the BFF answers to (the setting is also called `hosts`).
+    the BFF answers to (the setting is also called `hosts`). `settings` are whole ones, in place of the usual.
     """
     clock = Clock()
     issuer = make_authority(clock, **(authority or {}))
@@ -169,6 +170,7 @@ async def world(
     network.add({"issuer.test": issuer.app, **{f"{n}.test": app for n, app in upstreams.items()}, **(hosts or {})})
     records = Records()
     surroundings = {"dial": network.dial, "now": clock, "write_record": records.write, **(around or {})}
-    app = Application(bff, make_settings(hosts=tuple(accepted), **over), Surroundings(**surroundings))
+    chosen = settings or make_settings(hosts=tuple(accepted), **over)
+    app = Application(bff, chosen, Surroundings(**surroundings))
     async with serving(app) as client:
         yield World(client, issuer, network, clock, records, app, upstreams)
