@@ -1,9 +1,14 @@
 """`narrows dev` within the process: people, upstreams and data are made up, and every call takes the one pipeline."""
 
+from pathlib import Path
+
 import pytest
 
-from narrows.errors import Refusal
-from tests.unit.devkit.dev.trial import make_run, make_stage, visiting
+from bffs.where2eat.app import bff as where2eat
+from narrows.devkit.dev.arrange import arrange
+from narrows.devkit.dev.stage import Stage
+from narrows.errors import ConnectorError, Refusal
+from tests.unit.devkit.dev.trial import NOTHING_THERE, make_run, make_stage, make_trial, visiting
 
 SEATS = {"seats": 2, "starts_at": "2027-01-01T12:00:00Z", "contact": {"name": "Ann"}}
 
@@ -155,10 +160,6 @@ async def test_a_token_holds_after_a_reload(tmp_path):
     async with visiting(first) as visitor:
         token, cookie = await visitor.token("member"), visitor.cookie
     run, bff = first.run, first.bff
-    from narrows.devkit.dev.arrange import arrange
-    from narrows.devkit.dev.stage import Stage
-    from tests.unit.devkit.dev.trial import NOTHING_THERE
-
     again = Stage(bff, arrange(bff, run, NOTHING_THERE, {}), run, [].append)
     async with visiting(again, generation=2) as visitor:
         assert visitor.cookie == cookie
@@ -190,3 +191,35 @@ async def test_a_refused_start_is_shown_and_nothing_else_is_served(tmp_path):
         assert (await visitor.post({"person": "member", "program": "dev-partner"})).status_code == 415
         assert (await visitor.get("/dev/")).status_code == 200
     assert heard == [reasons]
+
+
+WHERE2EAT = Path(__file__).parents[2] / "bffs" / "where2eat" / "narrows.toml"
+
+
+async def test_the_connectors_beside_the_bff_are_registered_and_can_be_tried(tmp_path):
+    """Their records hold: what a record does not name is refused to its program."""
+    async with visiting(make_stage(tmp_path, where2eat, settings=str(WHERE2EAT))) as visitor:
+        programs = {one["name"]: one for one in (await visitor.get("/dev/api/board")).json()["programs"]}
+        assert programs["page"] == {"name": "page", "kind": "low-code", "state": "live"}
+        assert list(programs)[:2] == ["copilot", "page"]
+        for program in ("page", "copilot", "dev-low-code"):
+            answer = await visitor.call("member", "GET", "/teams/7/dining-suggestions", program)
+            assert answer.status_code == 200, answer.text
+
+
+async def test_a_record_that_its_template_does_not_allow_is_told_with_its_line(tmp_path):
+    """As `narrows connector apply` would tell it: file, line, rule and remedy, on the page."""
+    bff = make_trial()
+    bff.folder = tmp_path
+    (tmp_path / "connectors").mkdir()
+    good = (WHERE2EAT.parent / "connectors" / "page.toml").read_text()
+    (tmp_path / "connectors" / "page.toml").write_text(good.replace('issuer = "corp"', 'issuer = "development"'))
+    stage = make_stage(tmp_path, bff)
+    async with visiting(stage) as visitor:
+        refusals = (await visitor.get("/dev/api/state")).json()["refusals"]
+        assert len(refusals) > 1
+        assert all("connectors/page.toml:" in one["where"] for one in refusals)
+        assert all(one["remedy"] for one in refusals)
+    (tmp_path / "connectors" / "page.toml").write_text("version = 1")
+    with pytest.raises(ConnectorError):
+        make_stage(tmp_path, bff)

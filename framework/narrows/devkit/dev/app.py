@@ -15,7 +15,7 @@ from narrows.devkit.dev.faults import refusals_of
 from narrows.devkit.dev.issuers import Signed
 from narrows.devkit.dev.orders import Run
 from narrows.devkit.dev.stage import Stage
-from narrows.errors import ContentTooLarge, MalformedRequest, Refusal
+from narrows.errors import ConnectorError, ContentTooLarge, MalformedRequest, Refusal
 from narrows.surfaces.asgi import body_reader
 from narrows.surfaces.declaring import PAGE_HEADERS
 from narrows.testing import running
@@ -93,7 +93,10 @@ class DevApplication:
 
     async def _start(self, stack: AsyncExitStack, stage: Stage) -> None:
         try:
+            await stage.register()
             await stack.enter_async_context(running(stage.watched))
+        except ConnectorError as fault:
+            self._refusals, self._stage = refusals_of(fault), None
         except RuntimeError:
             if stage.watched.refused is None:
                 raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,11 +16,22 @@ from urllib.parse import urlsplit
 import msgspec
 
 from narrows.declare.bff import Bff
+from narrows.declare.connectors import ConnectorRecord, Written, read_records
 from narrows.declare.endpoint import Endpoint, counts
 from narrows.declare.upstream import Operation, Upstream
 from narrows.devkit.dev.orders import HOST, Run
 from narrows.errors import Refusal, SettingsError, StartRefused
-from narrows.settings import RoleClaim, Secret, Settings, StoreSettings, is_loopback, load_document, read_settings
+from narrows.settings import (
+    ConnectorKind,
+    ConnectorSettings,
+    RoleClaim,
+    Secret,
+    Settings,
+    StoreSettings,
+    is_loopback,
+    load_document,
+    read_settings,
+)
 from narrows.upstreams.send import Sendables
 
 MADE_UP = ".made-up.invalid"
@@ -48,7 +59,17 @@ class Embedded(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     audience: str
     client_id: str
+    sign_in_scope: str
     roles: tuple[RoleClaim, ...]
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """A connector that signs people in at an embedded issuer: of the settings, or of a file beside the BFF."""
+
+    name: str
+    issuer: str
+    client_id: str
+    kind: ConnectorKind
 
 
 class Arranged(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +79,8 @@ class Arranged(msgspec.Struct, frozen=True, kw_only=True):
     issuers: list[Embedded]
     kept: list[str]
     upstreams: list[Upstreaming]
+    records: list[Written]
+    programs: list[Program]
     watch: list[str]
 
     @property
@@ -85,9 +108,11 @@ def listens(host: str, port: int) -> bool:
 def arrange(bff: Bff, run: Run, reach: Reach, environ: Mapping[str, str] | None = None) -> Arranged:
     """Read the settings, and put in what is missing.
 
-    Raises `SettingsError`, also outside development, and `StartRefused` for a path that belongs to the dev pages.
+    Raises `SettingsError`, also outside development, `ConnectorError` for a file of a connector, and `StartRefused` for
+    a path that belongs to the dev pages.
     """
     _check_paths(bff)
+    records = read_records(bff.folder / "connectors")
     variables = dict(os.environ if environ is None else environ)
     file = Path(run.settings) if run.settings else bff.folder / "narrows.toml"
     document = _document(file, variables, named=run.settings is not None)
@@ -111,8 +136,26 @@ def arrange(bff: Bff, run: Run, reach: Reach, environ: Mapping[str, str] | None 
         "serving": {**_limits(document.get("serving", {})), "host": HOST, "port": run.port},
     }
     settings = read_settings(changed, where=file.name, environ=variables)
-    watch = [str(file), *(str(settings.path(name)) for name in settings.policies)]
-    return Arranged(settings=settings, issuers=issuers, kept=kept, upstreams=upstreams, watch=watch)
+    return Arranged(
+        settings=settings,
+        issuers=issuers,
+        kept=kept,
+        upstreams=upstreams,
+        records=records,
+        programs=_programs(settings, records, clients),
+        watch=[str(file), *(str(settings.path(name)) for name in settings.policies)],
+    )
+
+
+def _programs(settings: Settings, records: Iterable[Written], embedded: Container[str]) -> list[Program]:
+    """The connectors of the embedded issuers, those of the files first."""
+    known: list[tuple[str, ConnectorRecord | ConnectorSettings]] = [(one.record.id, one.record) for one in records]
+    known += settings.connectors.items()
+    return [
+        Program(name=name, issuer=c.issuer, client_id=c.client_id, kind=c.kind)
+        for name, c in known
+        if c.issuer in embedded
+    ]
 
 
 def upstreams_of(bff: Bff) -> list[type[Upstream]]:
@@ -194,6 +237,7 @@ def _issuers(document: Mapping[str, Any], bff: Bff, reach: Reach) -> tuple[list[
             path="/dev/as" if index == 0 else f"/dev/as-{index + 1}",
             audience=str(table.get("audience", f"{bff.name}-api")),
             client_id=str(_table(table, "client").get("id", f"{bff.name}-bff")),
+            sign_in_scope=str(_table(table, "client").get("sign_in_scope", "openid")),
             roles=msgspec.convert(table.get("roles", ()), tuple[RoleClaim, ...]),
         )
         for index, (name, table) in enumerate(wanted.items())
@@ -229,7 +273,11 @@ def _issuer_table(issuer: Embedded, run: Run) -> dict[str, Any]:
         "audience": issuer.audience,
         "algorithms": ["ES256"],
         "roles": msgspec.to_builtins(issuer.roles),
-        "client": {"id": issuer.client_id, "secret": Secret(client_secret(issuer, run))},
+        "client": {
+            "id": issuer.client_id,
+            "secret": Secret(client_secret(issuer, run)),
+            "sign_in_scope": issuer.sign_in_scope,
+        },
     }
 
 

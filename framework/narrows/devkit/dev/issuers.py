@@ -10,14 +10,15 @@ import msgspec
 
 from narrows.declare.bff import Bff
 from narrows.devkit.authority import Api, Authority, Client, Person
-from narrows.devkit.dev.arrange import Arranged, Embedded, client_secret, upstreams_of
+from narrows.devkit.dev.arrange import Arranged, Embedded, Program, client_secret, upstreams_of
 from narrows.devkit.dev.orders import Run
 from narrows.devkit.dev.people import MadeUpPerson
-from narrows.settings import ConnectorKind, ConnectorSettings
 
 TOKEN_SECONDS = 3600
 
 _WELL_KNOWN = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")
+
+_CONFIRM = "Know who you are, so that you can confirm what a program asks for"
 
 _log = logging.getLogger("narrows.authority")
 
@@ -46,7 +47,7 @@ class Issuers:
             raise ValueError("this path belongs to no issuer")
         await self._by_path[found].app(scope, receive, send)
 
-    def token(self, subject: str, connector: ConnectorSettings, scopes: Iterable[str]) -> str:
+    def token(self, subject: str, connector: Program, scopes: Iterable[str]) -> str:
         """An access token for a made-up person, as a program would get it by signing them in."""
         authority = self._by_path[self.home.path]
         service = connector.kind == "service"
@@ -83,7 +84,7 @@ def _authority(issuer: Embedded, bff: Bff, arranged: Arranged, people: Iterable[
 
 def _apis(issuer: Embedded, bff: Bff, arranged: Arranged) -> list[Api]:
     """The BFF and each upstream behind it, with all the scopes that the declarations name."""
-    scopes: dict[str, dict[str, str]] = {issuer.audience: scopes_of(bff)}
+    scopes: dict[str, dict[str, str]] = {issuer.audience: {issuer.sign_in_scope: _CONFIRM, **scopes_of(bff)}}
     for upstream in upstreams_of(bff):
         audience = arranged.settings.upstreams[upstream.key].audience
         if audience is not None:
@@ -104,13 +105,13 @@ def scopes_of(bff: Bff) -> dict[str, str]:
 def _programs(issuer: Embedded, arranged: Arranged, scopes: Mapping[str, frozenset[str]], run: Run) -> list[Client]:
     """A client for each connector of this issuer, so that it can sign people in as it would elsewhere."""
     return [
-        _program(connector, issuer, scopes[issuer.audience], run)
-        for connector in arranged.settings.connectors.values()
-        if connector.issuer == issuer.name and connector.client_id != issuer.client_id
+        _program(program, issuer, frozenset(scopes[issuer.audience] - {issuer.sign_in_scope}), run)
+        for program in arranged.programs
+        if program.issuer == issuer.name and program.client_id != issuer.client_id
     ]
 
 
-def _program(connector: ConnectorSettings, issuer: Embedded, scopes: frozenset[str], run: Run) -> Client:
+def _program(connector: Program, issuer: Embedded, scopes: frozenset[str], run: Run) -> Client:
     audiences = [issuer.audience]
     if connector.kind in ("low-code", "copilot"):
         desktop = connector.kind == "copilot"
@@ -139,18 +140,13 @@ def _own_client(issuer: Embedded, scopes: Mapping[str, frozenset[str]], run: Run
         issuer.client_id,
         secret=client_secret(issuer, run),
         kind="service",
-        grants={"token_exchange", "client_credentials"},
+        grants={"token_exchange", "client_credentials", "authorization_code"},
+        redirect_uris=[f"{run.origin}/confirm/callback"],
         audience=issuer.audience,
         may_exchange_to=upstream,
-        audiences=list(upstream),
-        scopes=frozenset().union(*upstream.values()),
+        audiences=[issuer.audience, *upstream],
+        scopes=frozenset({issuer.sign_in_scope}).union(*upstream.values()),
     )
-
-
-def kinds_of(arranged: Arranged) -> dict[str, ConnectorKind]:
-    """The kinds of the connectors that the pages can act as, by name."""
-    home = arranged.home.name
-    return {name: c.kind for name, c in arranged.settings.connectors.items() if c.issuer == home}
 
 
 class Signed(msgspec.Struct, frozen=True):

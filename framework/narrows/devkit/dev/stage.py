@@ -14,17 +14,19 @@ from narrows.cli.server import Watched
 from narrows.cli.target import load_bff
 from narrows.declare.bff import Bff
 from narrows.declare.endpoint import Endpoint
-from narrows.devkit.dev.arrange import Arranged, Reach, Upstreaming, arrange, is_made_up, listens
+from narrows.devkit.dev.arrange import Arranged, Program, Reach, Upstreaming, arrange, is_made_up, listens
 from narrows.devkit.dev.forms import Examples, Field, Row, fields_of, rows_of, taken_rows
-from narrows.devkit.dev.issuers import Issuers, kinds_of, password, scopes_of
+from narrows.devkit.dev.issuers import Issuers, password, scopes_of
 from narrows.devkit.dev.madeup import MadeUp
 from narrows.devkit.dev.network import Network
 from narrows.devkit.dev.orders import Orders, Run
 from narrows.devkit.dev.people import people_of, places_of
+from narrows.devkit.dev.registry import register
 from narrows.devkit.dev.traces import Traces
 from narrows.identity.issuer import MetadataRefused, discover
 from narrows.plan import Entry, Surroundings
 from narrows.settings import IssuerSettings
+from narrows.stores.connectors import MemoryConnectors
 from narrows.surfaces.http import Application
 from narrows.transport import Failure, dial
 
@@ -44,7 +46,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     password: str
 
 
-class Program(msgspec.Struct, frozen=True, kw_only=True):
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """A connector that the pages can act as."""
 
     name: str
@@ -69,7 +71,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     has_page: bool
     endpoints: list[Brief]
     upstreams: list[Upstreaming]
-    programs: list[Program]
+    programs: list[Shown]
     people: list[Person]
     issuers: list[str]
     kept_issuers: list[str]
@@ -103,6 +105,7 @@ class Stage:
         self.people = people_of(bff, home.roles, self.places)
         self.issuers = Issuers(bff, arranged, self.people, run)
         self.traces = Traces()
+        self._registry = MemoryConnectors()
         made_up = MadeUp(self.places.fields, self._roles_of, time.time)
         network = Network(run.origin, made_up, self.issuers)
         around = Surroundings(
@@ -110,6 +113,7 @@ class Stage:
             tracer_provider=_provider(self.traces),
             write_record=write_record,
             watch=self.traces.watch,
+            connectors=self._registry,
         )
         application = Application(bff, arranged.settings, around)
         self.plan = application.plan
@@ -118,17 +122,21 @@ class Stage:
         self._entries = {entry.endpoint.id: entry for entry in self.plan.entries if not entry.endpoint.builtin}
         made_up.know(self.plan.sendables.values(), [e.roles_from.id for e in bff.endpoints if e.roles_from])
 
+    async def register(self) -> None:
+        """Register the connectors of the files, before the start looks for them. Raises `ConnectorError`."""
+        await register(self.bff, self.arranged.settings, self._registry, self.arranged.records, time.time)
+
     def board(self) -> Board:
         """The facts of the index."""
-        bff, connectors = self.bff, self.arranged.settings.connectors
+        bff = self.bff
         return Board(
             facts={name: getattr(bff, name) for name in _FACTS},
             has_page=bff.page is not None,
             endpoints=[_brief(endpoint) for endpoint in bff.endpoints],
             upstreams=self.arranged.upstreams,
             programs=[
-                Program(name=name, kind=kind, state=connectors[name].state)
-                for name, kind in kinds_of(self.arranged).items()
+                Shown(name=program.name, kind=program.kind, state=self._state(program.name))
+                for program in self._programs().values()
             ],
             people=[Person(name=p.name, holds=p.holds, password=password(p.name, self.run)) for p in self.people],
             issuers=[issuer.name for issuer in self.arranged.issuers],
@@ -157,10 +165,19 @@ class Stage:
 
     def token(self, person: str, program: str) -> str | None:
         """A token for a made-up person and a connector; None for those that there are not."""
-        connector = self.arranged.settings.connectors.get(program)
-        if connector is None or program not in kinds_of(self.arranged) or person not in self._names():
+        connector = self._programs().get(program)
+        if connector is None or person not in self._names():
             return None
         return self.issuers.token(person, connector, scopes_of(self.bff))
+
+    def _programs(self) -> dict[str, Program]:
+        """The connectors whose issuer the made-up people sign in at."""
+        return {one.name: one for one in self.arranged.programs if one.issuer == self.arranged.home.name}
+
+    def _state(self, program: str) -> str:
+        """What holds of a connector: of the settings what stands there, and a registered one is live."""
+        known = self.arranged.settings.connectors.get(program)
+        return known.state if known else "live"
 
     def _names(self) -> set[str]:
         return {person.name for person in self.people}

@@ -126,7 +126,7 @@ export class EndpointPage {
     answer.method = verb;
     const rehearsal = await this.#rehearsal(who, answer);
     const trace = await data(`traces/${answer.trace}`).catch(() => null);
-    const { element, heading } = result({ mode, answer, rehearsal, trace, live: this.#commit(mode, answer) });
+    const { element, heading } = result({ mode, answer, rehearsal, trace, live: this.#commit(mode, answer, rehearsal) });
     this.#result.replaceChildren(element);
     const marked = this.#form.mark(answer.value?.errors ?? []);
     if (marked) marked.focus();
@@ -143,12 +143,20 @@ export class EndpointPage {
   }
 
   // With a receipt, what was rehearsed can be sent as it was: here only to upstreams that are made up.
-  #commit(mode, answer) {
+  #commit(mode, answer, rehearsal) {
     const receipt = answer.headers.get("rehearsal-receipt");
     if (mode !== "rehearse" || !receipt || !this.#view.live) return null;
     const button = el("button", { type: "button", class: "second" }, "Send it live with this receipt");
     button.addEventListener("click", () => this.#send(button, receipt));
-    return el("p", {}, button);
+    const confirm = rehearsal && this.#mustConfirm()
+      ? el("a", { href: `/confirm/${encodeURIComponent(rehearsal.id)}`, target: "_blank", rel: "noopener" }, "Confirm it as the person (opens a new tab)")
+      : null;
+    return el("p", { class: "row" }, confirm, button);
+  }
+
+  #mustConfirm() {
+    const program = this.#board.programs.find((one) => one.name === this.#program.value);
+    return this.#view.commit === "confirmed" || program?.kind === "copilot";
   }
 }
 

@@ -1,0 +1,31 @@
+"""The connectors of the files beside a BFF, registered for this run: applied, and approved for development."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from narrows.declare.bff import Bff
+from narrows.declare.connectors import Written
+from narrows.governance.connectors import Governor, Operator
+from narrows.settings import GovernanceSettings, Settings
+from narrows.stores.registry import Connectors
+
+_DEVELOPER = Operator(name="the developer at narrows dev")
+_APPROVER = Operator(name="narrows dev")
+
+
+async def register(
+    bff: Bff, settings: Settings, store: Connectors, written: Sequence[Written], now: Callable[[], float]
+) -> None:
+    """Take each record through a registry of this process alone, up to live. Policies are told by `narrows check`.
+
+    Raises `ConnectorError` for what template or BFF do not allow: file, line, rule and remedy.
+    """
+    own = msgspec.structs.replace(settings, governance=GovernanceSettings(approvers=(_APPROVER.name,)))
+    governor = Governor(bff, own, store, now=now)
+    await governor.apply(written, _DEVELOPER)
+    for one in written:
+        for _ in ("trial", "live"):
+            await governor.approve(one.record.id, _APPROVER)
