@@ -1,0 +1,336 @@
+"""`narrows dev` as a process, its pages in a real browser, by keyboard alone; pictures stay in build/screenshots."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from tests.interop.conftest import _served
+from tests.interop.hostile import NAME, ROOT
+
+SHOTS = ROOT / "build" / "screenshots"
+WIDE = {"width": 1200, "height": 900}
+PHONE = {"width": 360, "height": 740}
+PATIENCE_S = 60
+PLACE = {
+    "id": "p-1",
+    "name": NAME,
+    "cuisine": ["any"],
+    "diets": {"vegetarian": True, "vegan": True},
+    "distance_m": 1.0,
+    "lat": 47.8,
+    "lon": 13.0,
+}
+
+
+async def hostile(scope, receive, send):
+    """A real upstream on this machine that sends markup as a name."""
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps([PLACE]).encode()})
+
+
+class Dev:
+    """One `narrows dev`, over a copy of Where2Eat that a test may change."""
+
+    def __init__(self, folder, places):
+        shutil.copytree(ROOT / "bffs", folder / "bffs", ignore=shutil.ignore_patterns("__pycache__"))
+        self.app = folder / "bffs" / "where2eat" / "app.py"
+        settings = self.app.with_name("narrows.toml")
+        text = settings.read_text().replace("http://127.0.0.1:8002", places)
+        settings.write_text(re.sub(r"127\.0\.0\.1:800[13]", f"127.0.0.1:{closed_port()}", text))
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "framework"), "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-c", "from narrows.cli import main; main()", "dev", "bffs.where2eat.app:bff"]
+        self.process = subprocess.Popen(  # noqa: S603 - ours
+            [*command, "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=folder, env=environment
+        )
+        said = self.until("ready in")
+        self.link = re.search(r"http://\S+/dev/enter/\S+", said)[0]
+        self.origin = self.link.partition("/dev/")[0]
+
+    def until(self, text):
+        """What it prints, up to that."""
+        said = ""
+        while text not in said:
+            line = self.process.stdout.readline()
+            assert line, f"it ended after: {said}"
+            said += line
+        return said
+
+    def end(self):
+        """Ctrl-C, and no process is left."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=PATIENCE_S)
+        assert self.process.returncode == 0
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{self.origin}/health")
+
+
+def closed_port():
+    """A port on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory):
+    """The command, as a person starts it."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    with _served(hostile, socket.create_server(("127.0.0.1", 0))) as places:
+        started = Dev(tmp_path_factory.mktemp("dev"), places)
+        yield started
+        started.end()
+
+
+class Visit:
+    """One browser window at the pages; `complaints` gathers what went wrong in it, `requests` what it asked for."""
+
+    def __init__(self, browser, dev, **how):
+        self.context = browser.new_context(locale="en-GB", timezone_id="Europe/Vienna", **how)
+        self.page = self.context.new_page()
+        self.dev = dev
+        self.complaints, self.requests = [], []
+        self.page.on("console", lambda said: self.complaints.append(said.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda shown: self.complaints.append(shown.message))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(dev.link)
+        self.page.get_by_role("heading", name="where2eat").wait_for()
+
+    def press(self, *keys):
+        """Press keys one after the other."""
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def tab_to(self, wanted):
+        """Press Tab until the element has the focus; fails if the keyboard does not get there."""
+        for _ in range(60):
+            if wanted.and_(self.page.locator(":focus")).count():
+                return
+            self.press("Tab")
+        pytest.fail("Tab never reaches it")
+
+    def open(self, path):
+        """Open an endpoint from the index, by its link."""
+        self.tab_to(self.page.get_by_role("link", name=path, exact=True).first)
+        self.press("Enter")
+        self.page.get_by_role("button", name="Send").wait_for()
+
+    def write(self, label, text):
+        """Write into a field in place of what stands there."""
+        self.tab_to(self.page.get_by_label(label).first)
+        self.press("Control+a")
+        self.page.keyboard.type(text)
+
+    def choose(self, mode):
+        """Arrow keys move within a group of radio buttons."""
+        checked = self.page.locator("input[type=radio]:checked")
+        self.tab_to(checked)
+        for _ in range(3):
+            if checked.get_attribute("value") == mode:
+                return
+            self.press("ArrowDown")
+        pytest.fail(f"the arrows never reach {mode}")
+
+    def send(self):
+        """Press Enter on the button, and wait for the result."""
+        self.tab_to(self.page.get_by_role("button", name="Send", exact=True))
+        self.press("Enter")
+        self.page.get_by_role("heading", name="Result").wait_for()
+
+    def shot(self, name):
+        """Keep how it looks."""
+        self.page.screenshot(path=SHOTS / f"dev-{name}.png", full_page=True)
+
+    def width(self):
+        """How wide the page is; asked beside the page, whose policy lets nobody evaluate text."""
+        session = self.context.new_cdp_session(self.page)
+        asked = {"expression": "document.documentElement.scrollWidth"}
+        return session.send("Runtime.evaluate", asked)["result"]["value"]
+
+
+@pytest.fixture
+def visit(chromium, dev):
+    """Opens windows, and closes them after the test."""
+    opened = []
+
+    def open_window(**how):
+        opened.append(Visit(chromium, dev, **{"viewport": WIDE, **how}))
+        return opened[-1]
+
+    yield open_window
+    for window in opened:
+        window.context.close()
+
+
+BOOKINGS = "/teams/{team_id}/bookings"
+
+
+def open_booking(window):
+    """The page of the endpoint that books; two have its path, and it is the second."""
+    window.tab_to(window.page.get_by_role("link", name=BOOKINGS, exact=True).nth(1))
+    window.press("Enter")
+    window.page.get_by_role("button", name="Send").wait_for()
+
+
+def test_a_write_is_rehearsed_with_the_keyboard_and_its_effects_are_shown(visit):
+    """Effects, price, rate left and trace are on the page, the focus is on the result, and nobody else is asked."""
+    window = visit()
+    window.shot("index")
+    open_booking(window)
+    window.choose("rehearse")
+    window.write("seats", "4")
+    window.send()
+    result = window.page.locator("#result")
+    text = result.inner_text()
+    assert "201 Created" in text
+    assert "Tables.book" in text
+    assert "POST /bookings" in text
+    assert "/booking/seats\n4" in text
+    assert "Price of the effects\n0.05 EUR" in text
+    assert re.search(r"Rate left\n\d of 5/minute per caller", text)
+    assert result.locator(".trace tbody tr").count() >= 10
+    assert "decide" in result.locator(".trace").inner_text()
+    assert result.get_by_role("heading", name="Result").and_(window.page.locator(":focus")).count() == 1
+    window.shot("rehearsal")
+    assert window.complaints == []
+    assert all(url.startswith(f"{window.dev.origin}/") for url in window.requests)
+    assert window.page.url.endswith("/dev/endpoints/where2eat.book_table")
+
+
+def test_a_wrong_value_marks_its_field_with_the_remedy(visit):
+    """The field that does not hold is marked for everybody, says what helps, and has the focus; mended, it is not."""
+    window = visit()
+    open_booking(window)
+    window.write("seats", "many")
+    window.send()
+    seats = window.page.locator("[name='/body/seats']")
+    assert seats.get_attribute("aria-invalid") == "true"
+    fault = window.page.locator(f"#{seats.get_attribute('aria-describedby').split()[0]}").inner_text()
+    assert (
+        fault == "It must be a whole number, at least 1 and at most 20. Send a whole number, at least 1 and at most 20."
+    )
+    assert seats.and_(window.page.locator(":focus")).count() == 1
+    assert window.page.locator("[aria-invalid=true]").count() == 1
+    window.shot("wrong-field")
+    window.press("Control+a")
+    window.page.keyboard.type("3")
+    window.send()
+    window.page.get_by_text("201 Created").wait_for()
+    assert window.page.locator("[aria-invalid=true]").count() == 0
+    window.write("team_id", "")
+    window.press("Delete", "Enter")
+    team = window.page.locator("[name='/path/team_id'][aria-invalid=true]")
+    team.wait_for()
+    assert team.and_(window.page.locator(":focus")).count() == 1
+
+
+def test_case_89_markup_of_an_upstream_is_shown_as_text(visit):
+    """What a real upstream sends as a name is read, not run; live is not offered where an upstream is real."""
+    window = visit()
+    window.open("/teams/{team_id}/dining-suggestions")
+    assert window.page.locator("[value=live]").is_disabled()
+    assert "Places is real" in window.page.locator(".modes").inner_text()
+    window.choose("rehearse")
+    window.send()
+    assert json.dumps(NAME, ensure_ascii=False)[1:-1] in window.page.locator("#result pre").inner_text()
+    assert window.page.locator("main img, main script, main iframe").count() == 0
+    window.shot("markup")
+    assert window.complaints == []
+
+
+def test_a_live_write_is_marked_and_stays_within(visit):
+    """With everything made up, what was rehearsed can be sent, and is remembered."""
+    window = visit()
+    open_booking(window)
+    assert "Live: on made-up upstreams" in window.page.locator(".modes").inner_text()
+    window.choose("rehearse")
+    window.send()
+    window.page.get_by_text("201 Created").wait_for()
+    receipt = window.page.get_by_role("button", name="Send it live with this receipt")
+    if receipt.count():
+        window.tab_to(receipt)
+        window.press("Enter")
+    else:
+        window.choose("live")
+        window.send()
+    window.page.get_by_text("Live: the made-up upstreams took the write").wait_for()
+    assert "Tables.book" in window.page.locator("#result").inner_text()
+    window.shot("live")
+    assert window.complaints == []
+
+
+def test_a_stranger_reads_why_not(visit):
+    """Acting as somebody without the role shows the denial and its remedy."""
+    window = visit()
+    window.open(BOOKINGS)
+    person = window.page.locator("#person")
+    window.tab_to(person)
+    window.page.keyboard.type("stranger")
+    assert person.input_value() == "stranger"
+    window.send()
+    window.page.get_by_text("403 Not allowed").wait_for()
+    assert "What helps" in window.page.locator("#result").inner_text()
+
+
+def test_a_change_is_shown_and_a_refused_start_too(visit, dev):
+    """The open page follows, keeps what was typed, and tells file, line and remedy while a start is refused."""
+    window = visit()
+    open_booking(window)
+    window.write("note", "by the window")
+    whole = dev.app.read_text()
+    try:
+        began = time.monotonic()
+        dev.app.write_text(whole.replace("Book a table for the team.", "Book a table, changed."))
+        window.page.get_by_text("Book a table, changed.").first.wait_for()
+        spent = time.monotonic() - began
+        print(f"a change is on the page after {spent:.2f} s")
+        assert window.page.locator("[name='/body/note']").input_value() == "by the window"
+        assert window.page.locator("#state").inner_text().startswith("reloaded")
+        window.send()
+        window.page.get_by_text("201 Created").wait_for()
+        window.complaints.clear()  # a request that the change cut off is told by the browser
+
+        dev.app.write_text(whole.replace('    rate="60/minute",\n', ""))
+        window.page.get_by_role("heading", name="The start is refused").wait_for()
+        told = window.page.locator(".refusals").inner_text()
+        assert "where2eat.team_bookings" in told
+        assert re.search(r"app\.py:\d+", told)
+        assert 'add rate="30/minute"' in told
+        window.shot("refused")
+        assert "rate-missing" in dev.until("waiting for a change")
+    finally:
+        dev.app.write_text(whole)
+    window.page.get_by_role("button", name="Send").wait_for()
+    assert window.page.locator("[name='/body/note']").input_value() == "by the window"
+
+
+def test_the_pages_fit_a_phone_in_the_dark(visit):
+    """Nothing is wider than a narrow screen, on the index and with a result."""
+    window = visit(viewport=PHONE, color_scheme="dark")
+    assert window.width() <= PHONE["width"]
+    window.shot("phone-index")
+    open_booking(window)
+    window.choose("rehearse")
+    window.send()
+    assert window.width() <= PHONE["width"]
+    window.shot("phone-rehearsal")
+
+
+def test_case_86_without_the_link_the_browser_is_shown_nothing(chromium, dev):
+    """Another profile of the same machine gets a sentence and no page."""
+    context = chromium.new_context()
+    page = context.new_page()
+    answer = page.goto(f"{dev.origin}/dev/")
+    assert answer.status == 403
+    assert "Open the link" in page.content()
+    assert context.cookies() == []
+    context.close()
