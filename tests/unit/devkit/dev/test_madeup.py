@@ -104,3 +104,12 @@ def test_the_oldest_is_forgotten():
     for number in range(4):
         memory._keep(Line(id=str(number), booking_id="b"), written=True)
     assert [identity for _, identity in memory._kept] == ["2", "3"]
+
+
+async def test_what_is_no_object_is_made_up_and_not_remembered(made):
+    """A list of texts has no ids to find it by."""
+    made.know([], [])
+    directory = "https://directory.made-up.invalid"
+    told = [(await ask(made, "GET", "/names/7", "/names/{team_id}", base=directory)).json() for _ in range(2)]
+    assert told[0] == told[1]
+    assert all(isinstance(name, str) for name in told[0])
