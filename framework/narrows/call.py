@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, overload
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from narrows.declare.types import Money
     from narrows.declare.upstream import Operation
     from narrows.telemetry import CallSpan
+    from narrows.upstreams.commitment import Commitment
+    from narrows.upstreams.made import Made, Place
 
 Mode = Literal["live", "rehearse", "sandbox"]
 Way = Literal["rest", "self-test"]
@@ -30,6 +33,11 @@ T2 = TypeVar("T2")
 T3 = TypeVar("T3")
 T4 = TypeVar("T4")
 T5 = TypeVar("T5")
+
+
+def random_id() -> str:
+    """An id of 128 random bits, in 22 letters, digits, `_` and `-`."""
+    return secrets.token_urlsafe(16)
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,9 +189,14 @@ class Call:
     """One request on its way. Steps read what earlier steps wrote.
 
     `effects` are the writes that a rehearsal noted. Of a live call's writes, `sent` holds the ids of those that
-    happened, `unknown` of those that left and of which nobody knows whether they happened; `in_flight` counts those
-    under way. `raised` are the problems that operations ended in. `rates_left` is what each rate of the endpoint still
-    allows after this call.
+    happened, `unknown` of those that left and of which nobody knows whether they happened, `failed` of those that did
+    not happen; `in_flight` counts those under way. `raised` are the problems that operations ended in. `rates_left` is
+    what each rate of the endpoint still allows after this call.
+
+    `moment` is what `now()` tells; `ids` are those that `new_id()` gave, and `ids_due` those that it gives first,
+    because a rehearsal gave them. `made` are the answers that a rehearsal made up, `sources` tells which of them gave a
+    stand-in, and `recalled` are those of an earlier one. `commitment` is what a live write has claimed; `replayed` says
+    that its answer is one that was kept.
     """
 
     __slots__ = (
@@ -191,6 +204,7 @@ class Call:
         "answer",
         "arguments",
         "caller",
+        "commitment",
         "connector",
         "counts",
         "credential",
@@ -198,10 +212,16 @@ class Call:
         "domain",
         "effects",
         "endpoint",
+        "failed",
+        "fresh_id",
         "given",
+        "ids",
+        "ids_due",
         "in_flight",
         "left_out",
+        "made",
         "mode",
+        "moment",
         "notes",
         "now_s",
         "open",
@@ -210,12 +230,15 @@ class Call:
         "raised",
         "rates_left",
         "raw",
+        "recalled",
         "rehearsal_id",
+        "replayed",
         "reply",
         "rule",
         "scenario",
         "scopes_asked",
         "sent",
+        "sources",
         "span",
         "stand_ins",
         "started",
@@ -234,6 +257,7 @@ class Call:
         now_s: Callable[[], float],
         performer: Performer,
         allowance: Allowance = NOTHING,
+        fresh_id: Callable[[], str] = random_id,
     ) -> None:
         self.endpoint = endpoint
         self.mode: Mode = mode
@@ -243,7 +267,11 @@ class Call:
         self.now_s = now_s
         self.performer = performer
         self.allowance = allowance
+        self.fresh_id = fresh_id
         self.started = now_s()
+        self.moment = self.started
+        self.ids: list[str] = []
+        self.ids_due: Sequence[str] = ()
         self.deadline: float = 0.0
         self.open = True
         self.credential: Credential | None = None
@@ -258,6 +286,7 @@ class Call:
         self.effects: list[Effect] = []
         self.sent: list[str] = []
         self.unknown: list[str] = []
+        self.failed: list[str] = []
         self.in_flight = 0
         self.raised: list[Problem] = []
         self.rates_left: tuple[RateLeft, ...] = ()
@@ -266,13 +295,24 @@ class Call:
         self.left_out: set[str] = set()
         self.notes: list[str] = []
         self.stand_ins: set[Any] = set()
+        self.made: list[Made] = []
+        self.sources: dict[Any, list[Place]] = {}
+        self.recalled: tuple[Made, ...] = ()
+        self.commitment: Commitment | None = None
+        self.replayed = False
         self.rehearsal_id: str | None = None
         self.answer: Any = None
         self.reply: Reply | None = None
 
     def now(self) -> datetime:
-        """The time of this call, in UTC: the same whenever it is asked."""
-        return datetime.fromtimestamp(self.started, UTC)
+        """The time of this call, in UTC: the same whenever it is asked; with a receipt, that of the rehearsal."""
+        return datetime.fromtimestamp(self.moment, UTC)
+
+    def new_id(self) -> str:
+        """A new id, such as for something to be made upstream; with a receipt, first those of the rehearsal."""
+        given = len(self.ids)
+        self.ids.append(self.ids_due[given] if given < len(self.ids_due) else self.fresh_id())
+        return self.ids[-1]
 
     def spend(self, price: Money | None) -> None:
         """Count the price of one operation that is sent."""

@@ -12,8 +12,10 @@ NarrowsError
     ├── 403  ScopeMissing, Forbidden, ConnectorRefused, PersonRequired, CrossSite
     ├── 404  NotFound              405  MethodNotAllowed
     ├── 408  RequestTimeout
+    ├── 409  AlreadyAttempted, EffectsDrifted, KeyInUse, ReceiptRefused
     ├── 413  ContentTooLarge       415  UnsupportedMediaType
-    ├── 421  WrongHost
+    ├── 421  WrongHost             422  KeyReused
+    ├── 428  ConfirmationRequired, ReceiptRequired
     ├── 429  QuotaExceeded
     └── 5xx  InternalError, UpstreamFailed, Unavailable, UpstreamTimeout
 """
@@ -254,6 +256,38 @@ class RequestTimeout(Problem):
     remedy = "Send headers and body without long pauses."
 
 
+class AlreadyAttempted(Problem):
+    """An earlier request with this idempotency key may have had its effect, and no answer of it can be given again."""
+
+    status = 409
+    title = "An earlier attempt may have had its effect"
+    remedy = "Look whether it happened; to ask for it once more, send a new `Idempotency-Key`."
+
+
+class EffectsDrifted(Problem):
+    """A live call was about to send another write than the rehearsal told; `effects` names what was sent before."""
+
+    status = 409
+    title = "The call would do something else than was rehearsed"
+    remedy = "Look at what was sent already, rehearse again, and send the new receipt."
+
+
+class KeyInUse(Problem):
+    """Another request with this idempotency key is still on its way."""
+
+    status = 409
+    title = "The first request with this key has not ended yet"
+    remedy = "Wait as long as `Retry-After` says, and send the same request again."
+
+
+class ReceiptRefused(Problem):
+    """A receipt does not hold for this request; `reason` says why, from a closed list (docs/errors)."""
+
+    status = 409
+    title = "The receipt does not hold for this request"
+    remedy = "Rehearse this very request again, and send its receipt once."
+
+
 class ContentTooLarge(Problem):
     """The body or the head of the request is over its cap."""
 
@@ -276,6 +310,30 @@ class WrongHost(Problem):
     status = 421
     title = "This host is not served here"
     remedy = "Use one of the servers in /openapi.json."
+
+
+class KeyReused(Problem):
+    """An idempotency key came again with another request."""
+
+    status = 422
+    title = "This key came before with another request"
+    remedy = "Send a new `Idempotency-Key` for a new request."
+
+
+class ConfirmationRequired(Problem):
+    """A live write needs a rehearsal that the person has confirmed; `confirm_url` is where (RFC 6585, 3)."""
+
+    status = 428
+    title = "The person has to confirm this first"
+    remedy = "Let the person open `confirm_url`, and send the same request again once it is confirmed."
+
+
+class ReceiptRequired(Problem):
+    """A live write needs the receipt of a rehearsal (RFC 6585, 3)."""
+
+    status = 428
+    title = "This has to be rehearsed first"
+    remedy = "Send the same request to `rehearse_url`, and its `Rehearsal-Receipt` with the live one."
 
 
 class QuotaExceeded(Problem):

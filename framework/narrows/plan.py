@@ -20,7 +20,7 @@ from opentelemetry.trace import TracerProvider
 
 from narrows import checks
 from narrows.audit.log import RecordLog
-from narrows.call import Allowance, Call, Connector, Mode, Performer, Raw, Reply, Way
+from narrows.call import Allowance, Call, Connector, Mode, Performer, Raw, Reply, Way, random_id
 from narrows.declare.bff import Bff
 from narrows.declare.endpoint import Endpoint, counts
 from narrows.declare.shape import Shape
@@ -33,6 +33,8 @@ from narrows.identity.roles_live import LiveRoles
 from narrows.identity.roles_names import is_object
 from narrows.identity.sessions import Sessions
 from narrows.pipeline import prepare, run
+from narrows.pipeline.offering import Offers
+from narrows.pipeline.receipts import Receipts
 from narrows.pipeline.settle import Settle
 from narrows.pipeline.step import Ground, Preparing, Step
 from narrows.settings import Settings
@@ -46,6 +48,7 @@ from narrows.stores.sealing import Sealer
 from narrows.telemetry import CallSpan, Telemetry
 from narrows.transport import Dial, dial
 from narrows.upstreams.breaker import Breaker
+from narrows.upstreams.commitment import Gate
 from narrows.upstreams.exchange import Exchanger
 from narrows.upstreams.rehearse import Rehearser
 from narrows.upstreams.sandbox import Sandbox, Synthetic, open_digest
@@ -72,7 +75,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     dial: Dial = dial
     now: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    new_id: Callable[[], str] = lambda: secrets.token_urlsafe(16)
+    new_id: Callable[[], str] = random_id
     tracer_provider: TracerProvider | None = None
     meter_provider: MeterProvider | None = None
     write_record: Callable[[bytes], object] = _to_stdout
@@ -81,13 +84,17 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """One endpoint, ready to be called. `ceiling` is the most that one call can cost."""
+    """One endpoint, ready to be called.
+
+    `ceiling` is the most that one call can cost; `declaration` is a digest of a write's declaration.
+    """
 
     endpoint: Endpoint
     shape: Shape
     steps: tuple[Step, ...]
     allowance: Allowance
     ceiling: Money | None
+    declaration: str = ""
 
 
 class Plan:
@@ -113,6 +120,8 @@ class Plan:
         )
         self.addresses: Limiter = MemoryLimiter(self.steady)
         self.directory = Directory(settings, now=around.now, steady=self.steady)
+        self.receipts = Receipts.of(settings, self._key)
+        self._new_id = around.new_id
         self.entries = self._prepare(tuple(builtins))
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now)
         self.commits: Commits = open_commits(settings, around.now)
@@ -137,11 +146,15 @@ class Plan:
         self.directory.attach(self.registry, self._exchanger.forget_connector)
         self._transports: list[httpx.AsyncBaseTransport] = []
         self._performers = self._make_performers(around)
+        ceilings = {entry.endpoint: entry.ceiling for entry in self.entries}
+        declarations = {entry.endpoint: entry.declaration for entry in self.entries}
         self.settle = Settle(
             log=RecordLog(around.write_record),
             rehearsals=self.rehearsals,
+            commits=self.commits,
+            offers=Offers(settings, self.receipts, ceilings, declarations),
             telemetry=self.telemetry,
-            ceilings={entry.endpoint: entry.ceiling for entry in self.entries},
+            ceilings=ceilings,
             key=self._key,
             now=around.now,
             new_id=around.new_id,
@@ -190,6 +203,7 @@ class Plan:
             # The proof at start reaches no upstream, even if it finds a pipeline without guards.
             performer=self._performers["sandbox" if way == "self-test" else mode],
             allowance=entry.allowance,
+            fresh_id=self._new_id,
         )
         return await run(call, entry.steps, self.settle, self.settings.limits.call_s)
 
@@ -241,6 +255,9 @@ class Plan:
             addresses=self.addresses,
             sessions=self.sessions,
             sendables=self.sendables,
+            receipts=self.receipts,
+            rehearsals=lambda: self.rehearsals,
+            commits=lambda: self.commits,
         )
 
     def _entry(
@@ -257,6 +274,7 @@ class Plan:
             steps=tuple(map(self._watch, steps)) if self._watch else steps,
             allowance=Allowance(used, _asks(used), _asks({o: n for o, n in used.items() if o.kind == "read"})),
             ceiling=preparing.ceiling,
+            declaration=preparing.declaration,
         )
 
     def _roles(self, endpoints: Iterable[Endpoint], refusals: list[Refusal]) -> LiveRoles:
@@ -286,12 +304,12 @@ class Plan:
             wires[key] = LiveWire(transport, upstream, breaker)
         synthetic = Synthetic(self.digest)
 
-        def sender(ways: Mapping[str, Any]) -> Sender:
-            return Sender(self.sendables, ways, self._exchanger, self.directory, around.now)
+        def sender(ways: Mapping[str, Any], gate: Gate | None = None) -> Sender:
+            return Sender(self.sendables, ways, self._exchanger, self.directory, around.now, gate)
 
         reading = sender({key: ReadWire(wire) for key, wire in wires.items()})
         return {
-            "live": sender(wires),
+            "live": sender(wires, Gate(self.commits, around.new_id)),
             "rehearse": Rehearser(reading, self.sendables, synthetic, self.digest),
             "sandbox": Sandbox(self.sendables, Synthetic(open_digest), self.digest, around.sleep),
         }

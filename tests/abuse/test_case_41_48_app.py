@@ -287,7 +287,7 @@ CONFUSING = [
 ]
 
 
-VOLATILE = ("trace_id", "time", "duration_ms")
+VOLATILE = ("trace_id", "time", "duration_ms", "rehearsal")
 
 
 async def test_case_45_a_header_changes_neither_route_nor_identity() -> None:

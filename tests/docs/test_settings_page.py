@@ -21,14 +21,26 @@ TABLES = {
     "`[limits]`": settings.LimitSettings,
     "`[stores]`": settings.StoreSettings,
     "`[governance]`": settings.GovernanceSettings,
+    "`[receipts]`": settings.ReceiptSettings,
+    "`[[receipts.keys]]`": settings.ReceiptKey,
     "`[telemetry]`": settings.TelemetrySettings,
     "`[serving]`": settings.ServingSettings,
 }
 # These keys hold the tables that have a section of their own.
 HOLD_TABLES = {
     (settings.Settings, name)
-    for name in ("issuers", "upstreams", "connectors", "limits", "stores", "governance", "telemetry", "serving")
-} | {(settings.IssuerSettings, "client"), (settings.IssuerSettings, "roles")}
+    for name in (
+        "issuers",
+        "upstreams",
+        "connectors",
+        "limits",
+        "stores",
+        "governance",
+        "receipts",
+        "telemetry",
+        "serving",
+    )
+} | {(settings.IssuerSettings, "client"), (settings.IssuerSettings, "roles"), (settings.ReceiptSettings, "keys")}
 
 
 def sections() -> dict[str, str]:

@@ -17,6 +17,7 @@ from examples.where2eat.tables import tables_app
 from narrows import Bff, Surroundings
 from narrows.devkit.authority import Api, Authority, Client, Grant, Person
 from narrows.settings import Secret, Settings, merge, read_settings
+from narrows.stores import Owner
 from narrows.surfaces.http import Application
 from narrows.testing import Clock, Network, Records, bearer, serving
 
@@ -87,7 +88,8 @@ def make_settings(**over: Any) -> Settings:
                     }
                 },
                 "connectors": {
-                    "copilot": _connector("where2eat-copilot", "copilot"),
+                    # Of a kind that may write openly: tests about receipts say which kind they are about.
+                    "copilot": _connector("where2eat-copilot", "partner"),
                     "page": _connector("where2eat-page", "low-code"),
                     "nightly": _connector("nightly", "service"),
                 },
@@ -137,6 +139,27 @@ class World:
     async def delete(self, path: str, subject: str = "anna") -> httpx.Response:
         """DELETE as somebody."""
         return await self.client.delete(path, headers=bearer(self.token(subject)))
+
+    async def commit(
+        self, path: str, json: Any = None, *, method: str = "POST", confirmed: bool = True, **who: Any
+    ) -> httpx.Response:
+        """Rehearse, let the person confirm unless they do not, and send the same live with the receipt."""
+        headers = bearer(self.token(**who))
+        body = {} if json is None else {"json": json}
+        rehearsed = await self.client.request(method, f"/rehearse{path}", headers=headers, **body)
+        if not rehearsed.is_success:
+            return rehearsed
+        if confirmed:
+            await self.confirm(rehearsed, **who)
+        receipt = {"Rehearsal-Receipt": rehearsed.headers["rehearsal-receipt"]}
+        return await self.client.request(method, path, headers=headers | receipt, **body)
+
+    async def confirm(self, rehearsed: httpx.Response, subject: str = "anna", connector: str = "copilot") -> None:
+        """Confirm a rehearsal as the person would on the page of the BFF."""
+        rehearsal_id = rehearsed.links["describedby"]["url"].rpartition("/")[2]
+        registered = self.app.plan.settings.connectors[connector]
+        owner = Owner(registered.tenant, registered.issuer, subject, connector)
+        await self.app.plan.commits.confirm(rehearsal_id, owner)
 
     def bookings(self) -> int:
         """How many bookings the tables service holds."""

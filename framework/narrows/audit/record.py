@@ -20,7 +20,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     `actors` are the `sub` of the `act` chain, nearest first; `effects` the operations of the writes that happened, that
     may have happened (their outcome is unknown), or that a rehearsal noted; `rule` and `domain` what decided, and both
     may hold that id; `purpose` what the connector is for; `price` such as `0.05 EUR`; `peer` the source address;
-    `scenario` the bad day that a request to the sandbox asked for.
+    `scenario` the bad day that a request to the sandbox asked for. `rehearsal` is the id of a rehearsal that was kept,
+    `receipt` that of the rehearsal whose receipt a live call spent; `idempotency` says of a call with a key whether it
+    was the `first`, or `replayed` from the store.
     """
 
     time: str
@@ -48,6 +50,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     peer: str = ""
     scopes_asked: tuple[str, ...] = ()
     scenario: str | None = None
+    rehearsal: str | None = None
+    receipt: str | None = None
+    idempotency: Literal["first", "replayed"] | None = None
 
 
 def timestamp(now_s: float) -> str:

@@ -28,6 +28,8 @@ def prepare(preparing: Preparing) -> Step:
     )
 
     async def handle(call: Call) -> None:
+        if call.replayed:
+            return
         arguments = {name: source(call) for name, source in sources}
         try:
             call.answer = await function(**arguments)

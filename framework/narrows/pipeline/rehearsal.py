@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from narrows.call import Call, Effect, RateLeft
+from narrows.declare.commit import Commit
 from narrows.declare.types import Money
-from narrows.pipeline.step import who
-from narrows.stores import Owner
+from narrows.upstreams.commitment import owner_of as owner_of
+from narrows.upstreams.made import Made, newest
 from narrows.upstreams.standins import pointers
 
 
@@ -17,6 +18,9 @@ class RehearsalDocument(msgspec.Struct, frozen=True, kw_only=True):
     `scopes` holds what the token needed, what was asked for upstream, and the write scopes that were only listed;
     `price` the ceiling, what was taken for reads that were sent, and what the effects would cost; `left_out` names of
     fields that narrowing left out; `stand_ins` JSON pointers into the answer; `rates` what the rates still allow.
+
+    `commit` is what the live write needs: `open`, `receipt` or `confirmed`, None for what is no write. `receipt` holds
+    for one live call until `expires_at`; where the person has to confirm it first, `confirm_url` is where.
     """
 
     id: str
@@ -33,19 +37,55 @@ class RehearsalDocument(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
     trace_id: str
     rates: list[RateLeft] = []
+    commit: Commit | None = None
+    receipt: str | None = None
+    expires_at: str | None = None
+    confirm_url: str | None = None
 
 
-def owner_of(call: Call) -> Owner:
-    """Whom the rehearsals of a call belong to."""
-    caller, connector, _ = who(call)
-    return Owner(connector.tenant, caller.issuer, caller.subject, connector.id)
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a receipt holds the live call to, besides its owner and what was made up.
+
+    `arguments` and `declaration` are digests; `ceiling` is the most that a call could cost; `moment` what `call.now()`
+    told, in seconds since 1970, and `ids` what `call.new_id()` gave.
+    """
+
+    endpoint: str
+    environment: str
+    connector_version: str
+    arguments: str
+    declaration: str
+    ceiling: str | None
+    moment: float
+    ids: tuple[str, ...]
 
 
-def write_document(call: Call, rehearsal_id: str, ceiling: Money | None) -> bytes:
-    """The document of one rehearsal as JSON."""
+class KeptRehearsal(RehearsalDocument, frozen=True, kw_only=True):
+    """A rehearsal as it lies sealed in its store. Nobody outside reads more of it than its document.
+
+    `made` is what it made up, in its order; `recalled` what it knew of earlier ones.
+    """
+
+    made: tuple[Made, ...] = ()
+    recalled: tuple[Made, ...] = ()
+    binding: Binding | None = None
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rehearsal offers for the live call."""
+
+    commit: Commit
+    receipt: str
+    expires_at: str
+    confirm_url: str | None
+    binding: Binding
+
+
+def write_document(call: Call, rehearsal_id: str, ceiling: Money | None, offer: Offer | None = None) -> bytes:
+    """One rehearsal as its store keeps it, as JSON."""
     listed = sorted({effect.asks for effect in call.effects if effect.asks})
     asked = [Money.parse(effect.price) for effect in call.effects if effect.price]
-    document = RehearsalDocument(
+    document = KeptRehearsal(
         id=rehearsal_id,
         endpoint=call.endpoint.id,
         mode=call.mode,
@@ -59,18 +99,31 @@ def write_document(call: Call, rehearsal_id: str, ceiling: Money | None) -> byte
         },
         effects=list(call.effects),
         price={
-            "ceiling": _text(ceiling),
-            "taken": _text(call.price),
-            "asked": _text(sum(asked[1:], asked[0])) if asked else None,
+            "ceiling": text_of(ceiling),
+            "taken": text_of(call.price),
+            "asked": text_of(sum(asked[1:], asked[0])) if asked else None,
         },
         left_out=sorted(call.left_out),
         stand_ins=pointers(call, call.answer),
         notes=list(call.notes),
         trace_id=call.span.trace_id,
         rates=list(call.rates_left),
+        commit=offer.commit if offer else None,
+        receipt=offer.receipt if offer else None,
+        expires_at=offer.expires_at if offer else None,
+        confirm_url=offer.confirm_url if offer else None,
+        made=tuple(call.made),
+        recalled=newest(call.recalled),
+        binding=offer.binding if offer else None,
     )
     return msgspec.json.encode(document)
 
 
-def _text(price: Money | None) -> str | None:
+def read_kept(document: bytes) -> KeptRehearsal:
+    """A rehearsal as its store kept it."""
+    return msgspec.json.decode(document, type=KeptRehearsal)
+
+
+def text_of(price: Money | None) -> str | None:
+    """A price as documents write it."""
     return None if price is None else str(price)

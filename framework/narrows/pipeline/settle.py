@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from narrows.audit.log import RecordLog
 from narrows.audit.record import Record, caller_hash, timestamp
@@ -12,13 +13,18 @@ from narrows.declare.endpoint import Endpoint
 from narrows.declare.types import Money
 from narrows.errors import InternalError, Problem, Unavailable
 from narrows.pipeline.faults import tell
+from narrows.pipeline.offering import Offers
 from narrows.pipeline.rehearsal import owner_of, write_document
 from narrows.pipeline.replies import SAFE, problem_reply
-from narrows.stores import Rehearsals
+from narrows.stores import Commits, Rehearsals
 from narrows.telemetry import CallSpan, Telemetry
+from narrows.upstreams.commitment import Commitment, outcomes_of
 
 _CLOSED = 499
 """The status in records and spans of a call whose client went away; nobody reads it."""
+
+REPLAYED = ("idempotency-replayed", "true")
+"""The header of an answer that was kept: nothing was done for this request."""
 
 _log = logging.getLogger("narrows.pipeline")
 
@@ -34,6 +40,8 @@ class Settle:
         *,
         log: RecordLog,
         rehearsals: Rehearsals,
+        commits: Commits,
+        offers: Offers,
         telemetry: Telemetry,
         ceilings: Mapping[Endpoint, Money | None],
         key: bytes,
@@ -43,6 +51,8 @@ class Settle:
     ) -> None:
         self._log = log
         self._rehearsals = rehearsals
+        self._commits = commits
+        self._offers = offers
         self._telemetry = telemetry
         self._ceilings = ceilings
         self._key = key
@@ -52,6 +62,8 @@ class Settle:
 
     async def ended(self, call: Call, fault: Exception | None) -> Reply:
         """End a call: answered, refused with a problem, or failed, of which the client reads nothing."""
+        if call.commitment is not None:
+            await self._conclude(call, call.commitment, fault)
         if fault is None:
             return await self._done(call)
         if isinstance(fault, Problem):
@@ -104,6 +116,8 @@ class Settle:
             except Exception as fault:  # whatever the store raises: no answer without its rehearsal
                 _log.error("a rehearsal could not be kept: %s", tell(fault))
                 return self._refused(call, Unavailable(headers={"Retry-After": "5"}))
+        if call.replayed:
+            reply = reply._replace(headers=[*reply.headers, REPLAYED])
         named = {name for name, _ in reply.headers}
         safe = [header for header in SAFE if header[0] not in named]
         # A page for a person can tell of a refusal too: its status says so.
@@ -118,13 +132,26 @@ class Settle:
         _log.error("%s failed: %s", call.endpoint.id, tell(fault))
         return self._refused(call, InternalError())
 
+    async def _conclude(self, call: Call, commitment: Commitment, fault: Exception | None) -> None:
+        """Put down what became of a live write, and its answer for who asks again with the same key.
+
+        Should that fail, the client still reads what happened; a retry is refused, because the intent has no outcome.
+        """
+        answer = call.reply.body if fault is None and call.reply is not None else None
+        try:
+            await self._commits.settle(commitment.attempt, outcomes_of(call), answer)
+        except Exception as failure:  # whatever the store raises: the effects cannot be undone by it
+            _log.error("an outcome could not be kept: %s", tell(failure))
+
     async def _keep(self, call: Call, reply: Reply) -> Reply:
-        """Keep the rehearsal's document, and link to it under the request's own base path."""
+        """Keep the rehearsal's document, link to it under the request's own base path, and give its receipt."""
         call.rehearsal_id = rehearsal_id = self._new_id()
-        document = write_document(call, rehearsal_id, self._ceilings.get(call.endpoint))
+        offer = self._offers.of(call, rehearsal_id)
+        document = write_document(call, rehearsal_id, self._ceilings.get(call.endpoint), offer)
         await self._rehearsals.put(rehearsal_id, owner_of(call), document)
         link = f'<{self._public_url}/{call.mode}/rehearsals/{rehearsal_id}>; rel="describedby"'
-        return reply._replace(headers=[*reply.headers, ("link", link)])
+        receipt = [] if offer is None else [("rehearsal-receipt", offer.receipt)]
+        return reply._replace(headers=[*reply.headers, ("link", link), *receipt])
 
     def _end(self, call: Call, reply: Reply, problem: Problem | None, outcome: str) -> Reply:
         """Write the record and end the span."""
@@ -170,6 +197,9 @@ class Settle:
             peer=call.raw.peer,
             scopes_asked=tuple(sorted(call.scopes_asked)),
             scenario=call.scenario,
+            rehearsal=call.rehearsal_id,
+            receipt=call.commitment.receipt if call.commitment else None,
+            idempotency=_idempotency(call),
         )
 
     def _mark(self, call: Call, outcome: str) -> None:
@@ -189,6 +219,13 @@ class Settle:
             span.set("narrows.price", str(call.price))
         for operation in (*call.sent, *call.unknown, *(effect.operation for effect in call.effects)):
             self._telemetry.effect(operation, call.mode)
+
+
+def _idempotency(call: Call) -> Literal["first", "replayed"] | None:
+    """Whether a call with an idempotency key was carried out or answered from the store."""
+    if call.replayed:
+        return "replayed"
+    return "first" if call.commitment is not None and call.commitment.attempt.key is not None else None
 
 
 def _without_id(rule: str, call: Call) -> str:

@@ -18,8 +18,9 @@ from narrows.identity import Identity
 from narrows.identity.connectors import Directory
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.sessions import Sessions
+from narrows.pipeline.receipts import Receipts
 from narrows.settings import Settings
-from narrows.stores import Limiter
+from narrows.stores import Commits, Limiter, Rehearsals
 from narrows.upstreams.sendable import Sendable
 
 Step = Callable[[Call], Awaitable[None]]
@@ -29,6 +30,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What the steps of every endpoint stand on.
 
     `addresses` counts tokens that were not verified yet, apart from `limiter`: their flood fills its own store only.
+    `rehearsals` and `commits` are asked when they are needed: a start that is refused opens no file.
     """
 
     settings: Settings
@@ -39,6 +41,9 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     addresses: Limiter
     sessions: Sessions
     sendables: Mapping[Operation[..., Any], Sendable]
+    receipts: Receipts
+    rehearsals: Callable[[], Rehearsals]
+    commits: Callable[[], Commits]
 
 
 class Preparing(msgspec.Struct, kw_only=True, eq=False):
@@ -49,6 +54,7 @@ class Preparing(msgspec.Struct, kw_only=True, eq=False):
     ground: Ground
     counts: Mapping[Operation[..., Any], int]
     ceiling: Money | None = None
+    declaration: str = ""
     refusals: list[Refusal] = []
 
     def refuse(self, code: str, rule: str, remedy: str) -> None:

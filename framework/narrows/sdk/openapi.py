@@ -11,7 +11,7 @@ from narrows.declare.bff import Bff
 from narrows.pipeline.scenario import HEADER, SCENARIOS
 from narrows.plan import Plan
 from narrows.sdk.keys import keys
-from narrows.sdk.operations import SCENARIO, is_described, operation
+from narrows.sdk.operations import PARAMETERS, SCENARIO, is_described, operation
 from narrows.sdk.problems import Problem, Problems
 from narrows.sdk.schemas import Schemas
 from narrows.settings import Settings
@@ -34,6 +34,14 @@ _HEADERS: dict[str, Any] = {
     "Link": {
         "description": "In a rehearsal and in the sandbox only: leads to the rehearsal (RFC 8288, `describedby`).",
         "schema": {"type": "string"},
+    },
+    "Rehearsal-Receipt": {
+        "description": "In a rehearsal only: to be sent with the one live call that it is for.",
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Replayed": {
+        "description": "Live only: `true` when the answer was kept from an earlier request with this key.",
+        "schema": {"type": "string", "enum": ["true"]},
     },
     "Retry-After": {
         "description": "How many seconds to wait before the next attempt (RFC 9110, 10.2.3).",
@@ -79,7 +87,7 @@ def document(plan: Plan) -> bytes:
                 "schemas": schemas.components,
                 "responses": problems.components,
                 "headers": _HEADERS,
-                "parameters": _PARAMETERS,
+                "parameters": _PARAMETERS | PARAMETERS,
                 "examples": problems.examples,
                 "securitySchemes": schemes,
             },

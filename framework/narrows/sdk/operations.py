@@ -11,6 +11,7 @@ from narrows.call import Page
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
 from narrows.declare.shape import Parameter
+from narrows.pipeline.claim.header import IDEMPOTENCY_KEY, RECEIPT
 from narrows.plan import Entry
 from narrows.sdk.problems import Problems
 from narrows.sdk.schemas import ANSWER, Schema, Schemas
@@ -20,6 +21,33 @@ _JSON = "application/json"
 
 SCENARIO = "SandboxScenario"
 """The key of the one header that the sandbox takes, among the components."""
+PARAMETERS: dict[str, Schema] = {
+    "Idempotency-Key": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "Names this request, so that one sent again after a failure is carried out once: a finished one "
+        "is answered with what was kept. Between quotes (a String of RFC 9651) or bare. Nothing is kept of it in a "
+        "rehearsal.",
+        "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY.pattern},
+    },
+    "Rehearsal-Receipt": {
+        "name": "Rehearsal-Receipt",
+        "in": "header",
+        "required": False,
+        "description": "The receipt of the rehearsal of this very request; it holds for one live call. `commit` of the "
+        "rehearsal says whether it is needed, and whether the person has to confirm it.",
+        "schema": {"type": "string", "pattern": RECEIPT.pattern},
+    },
+    "Rehearsal": {
+        "name": "Rehearsal",
+        "in": "header",
+        "required": False,
+        "description": "In a rehearsal and in the sandbox only: the id of an earlier one, whose stand-in ids are known "
+        "here too. Refused in a live call.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_-]+$"},
+    },
+}
 
 # What is served as bytes made at start has no type; all else that is served so is an asset of the page.
 _DOCUMENTS: dict[str, Schema] = {
@@ -54,7 +82,10 @@ def operation(
         "description": endpoint.description,
         "tags": [endpoint.bff],
         "security": [] if endpoint.public is not None else [{scheme: _scopes(endpoint)} for scheme in schemes],
-        "parameters": [_parameter(endpoint, p, schemas) for p in (*shape.of("path"), *shape.of("query"))],
+        "parameters": [
+            *(_parameter(endpoint, p, schemas) for p in (*shape.of("path"), *shape.of("query"))),
+            *({"$ref": f"#/components/parameters/{name}"} for name in _headers(endpoint)),
+        ],
     }
     if not endpoint.builtin:
         described["parameters"].append({"$ref": f"#/components/parameters/{SCENARIO}"})
@@ -67,6 +98,13 @@ def operation(
 
 def _scopes(endpoint: Endpoint) -> list[str]:
     return [endpoint.scope] if endpoint.scope is not None else []
+
+
+def _headers(endpoint: Endpoint) -> list[str]:
+    """The headers that an endpoint takes besides the credentials."""
+    if endpoint.builtin:
+        return []
+    return list(PARAMETERS) if endpoint.kind == "write" else ["Rehearsal"]
 
 
 def _parameter(endpoint: Endpoint, parameter: Parameter, schemas: Schemas) -> dict[str, Any]:
@@ -88,7 +126,8 @@ def _success(entry: Entry, schemas: Schemas, sendables: Sendables) -> dict[str, 
     endpoint, answer = entry.endpoint, entry.shape.answer
     described: dict[str, Any] = {"description": "What was asked for."}
     if not endpoint.builtin:
-        described["headers"] = {"Link": {"$ref": "#/components/headers/Link"}}
+        names = ["Link", "Rehearsal-Receipt", "Idempotency-Replayed"] if endpoint.kind == "write" else ["Link"]
+        described["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     if answer is None:
         return {"204": described | {"description": "Done; there is nothing to read."}}
     schema = _DOCUMENTS[endpoint.path] if answer is Page else schemas.of(endpoint, ANSWER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, groupby
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -37,12 +37,22 @@ _WITH_CREDENTIALS: tuple[Kind, ...] = (
     errors.QuotaExceeded,
     errors.UpstreamTimeout,
 )
+_ON_WRITES: tuple[Kind, ...] = (
+    errors.AlreadyAttempted,
+    errors.EffectsDrifted,
+    errors.KeyInUse,
+    errors.ReceiptRefused,
+    errors.KeyReused,
+    errors.ConfirmationRequired,
+    errors.ReceiptRequired,
+)
 _HEADERS: Mapping[Kind, str] = {
     errors.AmbiguousCredentials: "WWW-Authenticate",
     errors.CredentialsMissing: "WWW-Authenticate",
     errors.InvalidToken: "WWW-Authenticate",
     errors.InteractionRequired: "WWW-Authenticate",
     errors.ScopeMissing: "WWW-Authenticate",
+    errors.KeyInUse: "Retry-After",
     errors.QuotaExceeded: "Retry-After",
     errors.Unavailable: "Retry-After",
 }
@@ -68,6 +78,12 @@ class Problem(msgspec.Struct, kw_only=True):
         Annotated[list[str], Meta(description="The rates of the endpoint that are used up.")] | UnsetType
     ) = msgspec.field(name="violated-policies", default=UNSET)
     scope: Annotated[str, Meta(description="The scope that the token lacks.")] | UnsetType = UNSET
+    commit: (
+        Annotated[Literal["receipt", "confirmed"], Meta(description="What a live write needs here.")] | UnsetType
+    ) = UNSET
+    rehearse_url: Annotated[str, Meta(description="Where to rehearse this very request.")] | UnsetType = UNSET
+    confirm_url: Annotated[str, Meta(description="Where the person confirms the rehearsal.")] | UnsetType = UNSET
+    reason: Annotated[str, Meta(description="Why a receipt does not hold.")] | UnsetType = UNSET
 
 
 class Problems:
@@ -117,8 +133,11 @@ def _of_narrows(entry: Entry, sendables: Sendables) -> Iterator[Kind]:
     yield from _EVERYWHERE
     if endpoint.public is None:
         yield from _WITH_CREDENTIALS
-    if entry.shape.of("path"):
+    # Also for the header `Rehearsal` with an id that leads to nothing.
+    if entry.shape.of("path") or not endpoint.builtin:
         yield errors.NotFound
+    if endpoint.kind == "write" and not endpoint.builtin:
+        yield from _ON_WRITES
     if endpoint.scope is not None:
         yield errors.ScopeMissing
     if not endpoint.builtin:

@@ -13,6 +13,7 @@ from narrows.settings.parts import (
     GovernanceSettings,
     IssuerSettings,
     LimitSettings,
+    ReceiptSettings,
     ServingSettings,
     Settings,
     StoreSettings,
@@ -25,6 +26,7 @@ _SINGLE = {
     "limits": LimitSettings,
     "stores": StoreSettings,
     "governance": GovernanceSettings,
+    "receipts": ReceiptSettings,
     "telemetry": TelemetrySettings,
     "serving": ServingSettings,
 }

@@ -164,6 +164,19 @@ class GovernanceSettings(Part, frozen=True, kw_only=True):
     approvers: tuple[Text, ...] = ()
 
 
+class ReceiptKey(Part, frozen=True, kw_only=True):
+    """A key that signs receipts: `key` has 32 bytes in base64, `kid` is its name in them."""
+
+    kid: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}(?!\n)$")]
+    key: Secret
+
+
+class ReceiptSettings(Part, frozen=True, kw_only=True):
+    """What signs receipts: the first key; what a second signed still holds. Without one, a key made of `stores.key`."""
+
+    keys: Annotated[tuple[ReceiptKey, ...], Meta(max_length=2)] = ()
+
+
 class TelemetrySettings(Part, frozen=True, kw_only=True):
     """Where traces and metrics go. Without `otlp_endpoint` nothing is exported.
 
@@ -207,6 +220,7 @@ class Settings(Part, frozen=True, kw_only=True):
     limits: LimitSettings = LimitSettings()
     stores: StoreSettings = StoreSettings()
     governance: GovernanceSettings = GovernanceSettings()
+    receipts: ReceiptSettings = ReceiptSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     serving: ServingSettings = ServingSettings()
     base: str = "."

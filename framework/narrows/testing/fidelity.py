@@ -23,6 +23,7 @@ from narrows.declare.bff import Bff
 from narrows.declare.types import Money
 from narrows.errors import NarrowsError
 from narrows.plan import Entry
+from narrows.stores import Owner
 from narrows.surfaces.http import Application
 from narrows.testing.effects import Sent, unlike, writes
 from narrows.testing.fakes import Network, Records, bearer
@@ -93,9 +94,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def compare(stage: Stage, request: Request) -> Comparison:
-    """Rehearse a request, send it live with the receipt of its rehearsal if it gave one, and tell what differs.
+    """Rehearse a request, send it live, and tell what differs. Raises `NotCompared`.
 
-    Raises `NotCompared`.
+    Where a live call needs a receipt it brings that of the rehearsal, confirmed for the caller if it must be.
     """
     entry, request = await _ready(stage, request)
     rehearsal = await _rehearse(stage, entry, request)
@@ -135,6 +136,7 @@ class _Rehearsal:
     answer: httpx.Response
     effects: list[dict[str, Any]]
     price: Money | None
+    receipt: str | None = None
 
     def told(self) -> Told:
         """The same, to be told."""
@@ -202,11 +204,21 @@ async def _rehearse(stage: Stage, entry: Entry, request: Request) -> _Rehearsal:
     if not read.is_success:
         raise NotCompared(f"{request}: its rehearsal was answered {read.status_code}")
     document = read.json()
-    return _Rehearsal(answer, document["effects"], _sum(record["price"], document["price"]["asked"]))
+    if document["confirm_url"]:
+        await _confirm(stage, document["id"], request, record)
+    receipt = document["receipt"] if document["commit"] != "open" else None
+    return _Rehearsal(answer, document["effects"], _sum(record["price"], document["price"]["asked"]), receipt)
+
+
+async def _confirm(stage: Stage, rehearsal_id: str, request: Request, record: Mapping[str, Any]) -> None:
+    """Confirm a rehearsal for its caller, as the caller would on the page of the BFF."""
+    known = await stage.app.plan.identity.verify(stage.token(request.caller))
+    owner = Owner(record["tenant"], known.issuer, known.subject, record["connector"])
+    await stage.app.plan.commits.confirm(rehearsal_id, owner)
 
 
 async def _send_live(stage: Stage, entry: Entry, request: Request, rehearsal: _Rehearsal) -> _Live:
-    receipt = rehearsal.answer.headers.get("rehearsal-receipt")
+    receipt = rehearsal.receipt
     before, recorded = len(stage.network.sent), len(stage.records.lines)
     answer = await _ask(stage, entry, request, "", {"Rehearsal-Receipt": receipt} if receipt else {})
     record = _record(stage, entry, request, recorded)

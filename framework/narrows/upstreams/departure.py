@@ -36,8 +36,7 @@ class Departure:
         """Note what the status says of a write."""
         if self._writes and status < 500:
             self._call.unknown.remove(self._id)
-            if status < 400:
-                self._call.sent.append(self._id)
+            (self._call.sent if status < 400 else self._call.failed).append(self._id)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         left = not isinstance(error, Failure) or error.sent
@@ -47,3 +46,4 @@ class Departure:
             self._call.in_flight -= 1
             if not left:
                 self._call.unknown.remove(self._id)
+                self._call.failed.append(self._id)

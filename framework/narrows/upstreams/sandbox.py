@@ -15,6 +15,7 @@ from narrows.errors import Unavailable, UpstreamTimeout
 from narrows.stores.sealing import frame
 from narrows.upstreams.effects import Digest, note_effect
 from narrows.upstreams.examples import Pinned
+from narrows.upstreams.made import note_made, recalled_object
 from narrows.upstreams.send import Sendables, enter
 from narrows.upstreams.sendable import Sendable
 from narrows.upstreams.standins import remember
@@ -42,10 +43,21 @@ class Synthetic:
 
         Its times are near the first moment of the call's day (UTC), so that they too stay the same for a day.
         """
-        known = _known(values, sendable.body)
-        made = self._make(call, sendable, values, known, sparse)
+        earlier = recalled_object(call, values) if sendable.operation.kind == "read" else {}
+        known = {**earlier, **_known(values, sendable.body)}
+        made = self._recalled(sendable, earlier) or self._make(call, sendable, values, known, sparse)
         remember(call, made, known)
+        note_made(call, sendable, values, made)
         return made
+
+    def _recalled(self, sendable: Sendable, earlier: Mapping[str, Any]) -> Any:
+        """What an earlier rehearsal made, if it is of the type that is answered here; else its fields are echoed."""
+        if not earlier or sendable.decoder is None:
+            return None
+        try:
+            return sendable.decoder.decode(msgspec.json.encode(earlier))
+        except msgspec.ValidationError:
+            return None
 
     def _make(
         self, call: Call, sendable: Sendable, values: Mapping[str, Any], known: Mapping[str, Any], sparse: bool
@@ -98,11 +110,13 @@ class Sandbox:
             note_effect(call, sendable, values, self._digest)
         if call.scenario == "empty":
             return self._synthetic.answer(call, sendable, values, sparse=True)
-        example = _fitting(sendable, values)
+        # What an earlier rehearsal made is what it was, whatever an example says.
+        example = None if recalled_object(call, values) else _fitting(sendable, values)
         if example is None:
             return self._synthetic.answer(call, sendable, values)
         made = msgspec.json.decode(example.answer, type=sendable.shape.answer)
         remember(call, made, _known(values, sendable.body))
+        note_made(call, sendable, values, made)
         return made
 
     async def _hang(self, call: Call, sendable: Sendable) -> None:

@@ -13,6 +13,7 @@ from narrows.errors import OperationRefused, UpstreamTimeout
 from narrows.settings import Secret, UpstreamSettings
 from narrows.transport import Failure, Fetched
 from narrows.upstreams.answers import problem_of, read_answer
+from narrows.upstreams.commitment import Gate
 from narrows.upstreams.departure import Departure
 from narrows.upstreams.sendable import Sendable
 from narrows.upstreams.wire import Clock, Wires
@@ -62,7 +63,16 @@ def enter(call: Call, operation: Operation[..., Any], sendables: Sendables) -> S
 class Sender:
     """Sends operations to their upstreams; what it may send is a matter of the wires that it is given."""
 
-    def __init__(self, sendables: Sendables, wires: Wires, tokens: Tokens, programs: Programs, now: Clock) -> None:
+    def __init__(
+        self,
+        sendables: Sendables,
+        wires: Wires,
+        tokens: Tokens,
+        programs: Programs,
+        now: Clock,
+        gate: Gate | None = None,
+    ) -> None:
+        self._gate = gate
         self._sendables = sendables
         self._wires = wires
         self._tokens = tokens
@@ -80,10 +90,17 @@ class Sender:
             token = await self._token(call, sendable)
             await self._check_program(call, sendable)
             headers = {"Authorization": f"Bearer {token.reveal()}"} if token else {}
-            answer = await self._deliver(call, sendable, sendable.request(values, headers))
+            request = sendable.request(values, headers)
+            place = None
+            if self._gate is not None and (sendable.operation.kind == "write" or call.commitment is not None):
+                place = await self._gate.before(call, sendable, values)
+            answer = await self._deliver(call, sendable, request)
             if answer.status == 401 and token:
                 self._tokens.discard(token)
-            return read_answer(call, sendable, answer)
+            value = read_answer(call, sendable, answer)
+            if place is not None and call.commitment is not None:
+                call.commitment.after(place, value)
+            return value
 
     async def _token(self, call: Call, sendable: Sendable) -> Secret | None:
         """The token for this upstream: as the caller, as the service, or none."""

@@ -27,8 +27,8 @@ def tracked(value: Any) -> Iterator[tuple[str, Leaf]]:
 
 
 def scalars(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every scalar of a value as JSON would write it, with its JSON pointer."""
-    yield from _walk(msgspec.to_builtins(value, str_keys=True), "")
+    """Every scalar of a value as JSON would write it, with its JSON pointer; sets in an order that is always the same."""
+    yield from _walk(msgspec.to_builtins(value, str_keys=True, order="deterministic"), "")
 
 
 def remember(call: Call, made: Any, known: Mapping[str, Any]) -> None:
@@ -37,15 +37,20 @@ def remember(call: Call, made: Any, known: Mapping[str, Any]) -> None:
     call.stand_ins |= {leaf for _, leaf in tracked(made) if leaf not in real}
 
 
-def holds_stand_in(call: Call, values: Mapping[str, Any]) -> bool:
+def holds_stand_in(call: Call, values: Any) -> bool:
     """Whether an argument is, or as text contains, a stand-in: such an operation is never sent."""
     if not call.stand_ins:
         return False
-    texts = [str(stand_in) for stand_in in call.stand_ins if _is_long(stand_in)]
     return any(
-        is_stand_in(call, pointer, leaf) or (isinstance(leaf, str) and any(text in leaf for text in texts))
-        for pointer, leaf in scalars(values)
+        is_stand_in(call, pointer, leaf) or bool(stand_ins_within(call, leaf)) for pointer, leaf in scalars(values)
     )
+
+
+def stand_ins_within(call: Call, leaf: Any) -> dict[str, Leaf]:
+    """The stand-ins that a text contains, by how they are written there."""
+    if not isinstance(leaf, str):
+        return {}
+    return {text: known for known in call.stand_ins if _is_long(known) and (text := str(known)) in leaf}
 
 
 def is_stand_in(call: Call, pointer: str, leaf: Any) -> bool:

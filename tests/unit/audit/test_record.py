@@ -43,6 +43,8 @@ def make(**more: object) -> Record:
             duration_ms=12.345,
             peer="192.0.2.7",
             scopes_asked=("bookings:write",),
+            receipt="r-1",
+            idempotency="first",
         ),
         **more,
     )
@@ -81,6 +83,9 @@ def test_record_is_one_canonical_line() -> None:
         "rule": "role:organiser",
         "scopes_asked": ["bookings:write"],
         "scenario": None,
+        "rehearsal": None,
+        "receipt": "r-1",
+        "idempotency": "first",
         "status": 201,
         "tenant": "acme",
         "time": "2026-11-21T12:00:00.123Z",

@@ -15,10 +15,13 @@ from narrows.declare.upstream import Answer
 from narrows.identity import Identity, connectors
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.sessions import Sessions
+from narrows.pipeline.receipts import Receipts
 from narrows.pipeline.step import Ground, Preparing, Step
 from narrows.settings import Secret, Settings, merge, read_settings
+from narrows.stores.commits import Lifetimes
 from narrows.stores.ended import MemoryEnded
-from narrows.stores.memory import MemoryLimiter
+from narrows.stores.memory import MemoryLimiter, MemoryRehearsals
+from narrows.stores.memory_commits import MemoryCommits
 from narrows.telemetry import CallSpan
 from narrows.testing import Clock
 
@@ -103,6 +106,7 @@ def preparing(
         used[operation] = used.get(operation, 0) + 1
     chosen, now = settings(**over), clock or Clock()
     ended = MemoryEnded(now)
+    kept, commits = MemoryRehearsals(now, 3600, bytes(32)), MemoryCommits(now, Lifetimes(3600, 86_400), bytes(32))
     ground = Ground(
         settings=chosen,
         identity=cast("Identity", identity),
@@ -112,6 +116,9 @@ def preparing(
         addresses=MemoryLimiter(now),
         sessions=Sessions(chosen, key=bytes(32), now=now, ended=lambda: ended),
         sendables=sendables_of(used, chosen, []),
+        receipts=Receipts({"k": bytes(32)}),
+        rehearsals=lambda: kept,
+        commits=lambda: commits,
     )
     return Preparing(endpoint=endpoint, shape=endpoint_shape(endpoint), ground=ground, counts=used)
 
@@ -189,6 +196,7 @@ def connector(**over: Any) -> Connector:
         "kind": "low-code",
         "state": "live",
         "version": "1",
+        "commit": "receipt",
     }
     return Connector(**{**fields, **over})
 

@@ -2,7 +2,7 @@ import pytest
 
 from narrows import NumberId
 from narrows.call import Mode
-from narrows.errors import MalformedRequest
+from narrows.errors import MalformedRequest, ReceiptRequired
 from narrows.pipeline import claim
 from tests.unit.pipeline import calls
 
@@ -13,19 +13,67 @@ async def team(team_id: NumberId) -> calls.Team:
 
 READ = calls.declared(team)
 WRITE = calls.declared(team, writes=True)
+OPEN = calls.connector(commit="open", kind="service")
+PATH = {"path": {"team_id": "7"}}
 
 
 @pytest.mark.parametrize("mode", ["live", "rehearse", "sandbox"])
-@pytest.mark.parametrize("name", ["idempotency-key", "rehearsal-receipt"])
-async def test_a_promise_that_cannot_be_kept_is_refused(name: str, mode: Mode) -> None:
-    """Doing less than a client asks for would lose or double a write."""
-    with pytest.raises(MalformedRequest, match=name):
-        await calls.made(claim, WRITE)(calls.call(WRITE, mode=mode, headers={name: ["x"]}))
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("idempotency-key", [""]),
+        ("idempotency-key", ['""']),
+        ("idempotency-key", ["a b"]),
+        ("idempotency-key", ["a,b"]),
+        ("idempotency-key", ['"a";p=1']),
+        ("idempotency-key", ["ä"]),
+        ("idempotency-key", ["x" * 256]),
+        ("idempotency-key", ["a", "a"]),
+        ("rehearsal-receipt", [""]),
+        ("rehearsal-receipt", ["a b"]),
+        ("rehearsal-receipt", ["x" * 161]),
+        ("rehearsal-receipt", ["a", "b"]),
+    ],
+)
+async def test_a_header_that_is_not_one_value_of_its_form_is_refused(name: str, values: list[str], mode: Mode) -> None:
+    """In every mode, so that a rehearsal tells what would be answered."""
+    with pytest.raises(MalformedRequest, match=r"(?i)" + name):
+        await calls.made(claim, WRITE)(calls.call(WRITE, mode=mode, headers={name: values}, program=OPEN))
 
 
-async def test_a_write_that_asks_for_nothing_goes_on() -> None:
-    """Most writes do."""
-    await calls.made(claim, WRITE)(calls.call(WRITE, headers={"idempotency_key": ["x"]}))
+async def test_an_open_write_that_brings_nothing_goes_on_at_once() -> None:
+    """Most writes do: nothing is looked up, and nothing is held."""
+    call = calls.call(WRITE, program=OPEN)
+    await calls.made(claim, WRITE)(call)
+    assert call.commitment is None
+
+
+async def test_where_a_receipt_is_needed_the_refusal_says_where_to_rehearse() -> None:
+    """With the very path of the request, each value one segment."""
+    call = calls.call(WRITE, path={"team_id": "a/7"})
+    with pytest.raises(ReceiptRequired) as caught:
+        await calls.made(claim, WRITE)(call)
+    assert caught.value.members == {"commit": "receipt", "rehearse_url": f"{calls.PUBLIC}/rehearse/teams/a%2F7"}
+
+
+@pytest.mark.parametrize("mode", ["rehearse", "sandbox"])
+async def test_a_rehearsal_needs_and_holds_nothing(mode: Mode) -> None:
+    """Key and receipt leave no trace there."""
+    call = calls.call(WRITE, mode=mode, headers={"idempotency-key": ["k"], "rehearsal-receipt": ["r"]})
+    await calls.made(claim, WRITE)(call)
+    assert call.commitment is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "key"),
+    [("abc", "abc"), ('"abc"', "abc"), (r'"a\"b\\c"', r"a\"b\c".replace('\\"', '"')), (" abc\t", "abc")],
+)
+async def test_quoted_and_bare_are_one_key(sent: str, key: str) -> None:
+    """A String of RFC 9651, or the bare form that most clients send."""
+    call = calls.call(WRITE, program=OPEN, headers={"idempotency-key": [sent]})
+    await calls.made(claim, WRITE)(call)
+    assert call.commitment is not None
+    assert call.commitment.attempt.key == key
 
 
 def test_a_read_claims_nothing() -> None:

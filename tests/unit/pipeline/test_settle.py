@@ -10,9 +10,13 @@ from narrows.audit.record import caller_hash
 from narrows.call import Call, Effect, Reply
 from narrows.declare.types import Money
 from narrows.errors import Forbidden, InvalidToken, NotFound, QuotaExceeded, UpstreamTimeout
+from narrows.pipeline.offering import Offers
+from narrows.pipeline.receipts import Receipts
 from narrows.pipeline.settle import Settle
 from narrows.stores import Owner
+from narrows.stores.commits import Lifetimes
 from narrows.stores.memory import MemoryRehearsals
+from narrows.stores.memory_commits import MemoryCommits
 from narrows.telemetry import CallSpan
 from narrows.testing import Clock, Records
 from tests.unit.pipeline import calls
@@ -54,6 +58,7 @@ class Ended:
         self.clock = Clock()
         self.records = Records()
         self.rehearsals: Any = MemoryRehearsals(self.clock, 3600, KEY)
+        self.commits: Any = MemoryCommits(self.clock, Lifetimes(3600, 86_400), KEY)
         self.effects = Effects()
         self.span = Span()
         self.settle = self.make(self.records.write)
@@ -63,6 +68,8 @@ class Ended:
         return Settle(
             log=RecordLog(write),
             rehearsals=self.rehearsals,
+            commits=self.commits,
+            offers=Offers(calls.settings(), Receipts({"k": KEY}), {}, {}),
             telemetry=self.effects,  # type: ignore[arg-type]  # only effects are counted through it
             ceilings={ENDPOINT: Money.parse("2 EUR")},
             key=KEY,
@@ -155,6 +162,9 @@ async def test_an_answer_has_one_record_and_one_span() -> None:
         "peer": "192.0.2.1",
         "scopes_asked": ["a", "b"],
         "scenario": None,
+        "rehearsal": None,
+        "receipt": None,
+        "idempotency": None,
     }
     assert ended.span.ends == [(200, None)]
     assert ended.span.attributes == {

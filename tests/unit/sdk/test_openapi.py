@@ -64,6 +64,11 @@ def parameters(operation: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {parameter["name"]: parameter for parameter in operation["parameters"] if "name" in parameter}
 
 
+def headers(operation: dict[str, Any]) -> list[str]:
+    """The headers that an operation takes."""
+    return [parameter["$ref"].rpartition("/")[2] for parameter in operation["parameters"] if "$ref" in parameter]
+
+
 def strings(value: Any) -> list[str]:
     """Every text in a document, keys too."""
     if isinstance(value, dict):
@@ -203,10 +208,33 @@ def test_a_list_in_the_query_is_its_name_repeated(doc: dict[str, Any]) -> None:
 
 def test_a_path_value_that_only_a_guard_reads_is_a_parameter(doc: dict[str, Any]) -> None:
     """A handler need not take an id that `given` looks up; the client has to send it all the same."""
-    assert doc["paths"][BOOKING]["delete"]["parameters"] == [
-        {"name": "booking_id", "in": "path", "required": True, "schema": ID},
-        SCENARIO,
+    assert parameters(doc["paths"][BOOKING]["delete"]) == {
+        "booking_id": {"name": "booking_id", "in": "path", "required": True, "schema": ID}
+    }
+
+
+def test_a_write_takes_the_headers_that_let_it_happen_once(doc: dict[str, Any]) -> None:
+    """Key and receipt belong to writes; an earlier rehearsal may be named wherever one can rehearse."""
+    assert headers(doc["paths"][BOOKING]["delete"]) == [
+        "Idempotency-Key",
+        "Rehearsal-Receipt",
+        "Rehearsal",
+        "SandboxScenario",
     ]
+    assert headers(doc["paths"][MEMBERS]["get"]) == ["Rehearsal", "SandboxScenario"]
+    assert headers(doc["paths"]["/rehearsals"]["get"]) == []
+    described = doc["components"]["parameters"]
+    assert all(described[name]["in"] == "header" and not described[name]["required"] for name in described)
+    form = re.compile(described["Idempotency-Key"]["schema"]["pattern"])
+    assert all(form.search(text) for text in ("8e03978e", '"8e03978e"', '"a,b"', "x" * 255))
+    assert not any(form.search(text) for text in ("", '""', "a b", "a,b", "x" * 256, 'a"b'))
+
+
+def test_a_write_answers_with_its_receipt_and_says_what_was_kept(doc: dict[str, Any]) -> None:
+    """Both headers stand at the success of a write, and at no read's."""
+    booked = doc["paths"][BOOKINGS]["post"]["responses"]["201"]["headers"]
+    assert list(booked) == ["Link", "Rehearsal-Receipt", "Idempotency-Replayed"]
+    assert list(doc["paths"][MEMBERS]["get"]["responses"]["200"]["headers"]) == ["Link"]
 
 
 def test_a_path_value_is_required_whatever_its_default() -> None:
@@ -220,10 +248,9 @@ def test_a_path_value_is_required_whatever_its_default() -> None:
     bff.read("/home/{team_id}", uses=[], **guards)(home)
     found = made(bff)
     OpenAPIV31SpecValidator(found).validate()
-    assert found["paths"]["/home/{team_id}"]["get"]["parameters"] == [
-        {"name": "team_id", "in": "path", "required": True, "schema": ID},
-        SCENARIO,
-    ]
+    assert parameters(found["paths"]["/home/{team_id}"]["get"]) == {
+        "team_id": {"name": "team_id", "in": "path", "required": True, "schema": ID}
+    }
 
 
 def test_a_body_is_closed_and_carries_every_constraint(doc: dict[str, Any]) -> None:
@@ -280,12 +307,16 @@ def test_only_endpoints_of_a_team_can_be_rehearsed(doc: dict[str, Any]) -> None:
 def test_problems_are_those_that_the_endpoint_can_answer(doc: dict[str, Any]) -> None:
     """Every problem is listed under its status, by type: those of the pipeline and those that the team declares."""
     operation = doc["paths"][BOOKINGS]["post"]
-    assert statuses(operation) == [201, 400, 401, 403, 404, 408, 409, 413, 415, 421, 429, 500, 502, 503, 504]
+    assert statuses(operation) == [201, 400, 401, 403, 404, 408, 409, 413, 415, 421, 422, 428, 429,
+                                   500, 502, 503, 504]  # fmt: skip
     assert kinds(doc, operation, 400) == ["ambiguous-credentials", "invalid-input", "malformed-request"]
     assert kinds(doc, operation, 401) == ["credentials-missing", "interaction-required", "invalid-token"]
     assert kinds(doc, operation, 403) == ["connector-refused", "forbidden", "person-required", "scope-missing"]
     assert kinds(doc, operation, 404) == ["no-such-table", "not-found"]
-    assert kinds(doc, operation, 409) == ["table-taken", "too-late"]
+    once = ["already-attempted", "effects-drifted", "key-in-use", "receipt-refused"]
+    assert kinds(doc, operation, 409) == [*once, "table-taken", "too-late"]
+    assert kinds(doc, operation, 422) == ["key-reused"]
+    assert kinds(doc, operation, 428) == ["confirmation-required", "receipt-required"]
     assert kinds(doc, operation, 429) == ["quota-exceeded"]
     assert kinds(doc, operation, 503) == ["directory-away", "unavailable"]
 
@@ -326,6 +357,8 @@ def test_problems_name_their_remedy_and_headers(doc: dict[str, Any]) -> None:
         wanted = {"401": {"WWW-Authenticate"}, "429": {"Retry-After"}, "503": {"Retry-After"}}.get(status, set())
         if "ambiguous-credentials" in response["content"]["application/problem+json"]["examples"]:
             wanted = {"WWW-Authenticate"}
+        if "key-in-use" in response["content"]["application/problem+json"]["examples"]:
+            wanted = {"Retry-After"}
         if status != "403":
             assert set(response["headers"]) == wanted, name
 

@@ -6,7 +6,7 @@ declaration alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -19,6 +19,7 @@ from narrows.pipeline.decide.binding import refuse_unbound
 from narrows.pipeline.decide.grants import Grants, grants_of
 from narrows.pipeline.decide.proofs import Proof, proofs
 from narrows.pipeline.decide.reads import Denial, Read, given_reads, read_given
+from narrows.pipeline.decide.recalling import HEADER, recaller
 from narrows.pipeline.decide.rules import Rule, rules
 from narrows.pipeline.decide.sandboxed import settle_in
 from narrows.pipeline.decide.values import Domain, ValueMissing
@@ -35,12 +36,15 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     proofs: tuple[Proof, ...]
     rules: tuple[Rule, ...]
     denial: Denial
+    recall: Callable[[Call], Awaitable[None]]
 
     async def decide(self, call: Call) -> None:
         """Decide about one call. Raises `Forbidden`, and what the guard's own reads fail with."""
         # One set of roles for the whole of a call, so that a reload in its midst cannot mix two policies.
         self.roles.refresh_if_changed(call.started)
         roles = self.roles.current
+        if HEADER in call.raw.headers:
+            await self.recall(call)
         if call.scenario == "denied":
             call.rule = "scenario: denied"
             raise self.denial()
@@ -80,6 +84,7 @@ def prepare(preparing: Preparing) -> Step | None:
         proofs=tuple(proofs(preparing)),
         rules=tuple(rules(preparing)),
         denial=_denial(preparing),
+        recall=recaller(preparing),
     )
     return guard.decide
 

@@ -21,7 +21,11 @@ def settle_in(call: Call, domain: Domain, roles: DecidesRoles, grants: Grants) -
         return
     made = call.given[domain.given]
     kind = next(f.type for f in msgspec.structs.fields(type(made)) if f.name == domain.attribute)
-    for own in _own(call, domain.kind, roles, grants):
+    owns = list(_own(call, domain.kind, roles, grants))
+    # What an earlier rehearsal made belongs somewhere already.
+    if call.recalled and str(msgspec.to_builtins(getattr(made, domain.attribute))) in owns:
+        return
+    for own in owns:
         try:
             value = msgspec.convert(own, kind, strict=False)
         except msgspec.ValidationError:
