@@ -27,7 +27,7 @@ def tracked(value: Any) -> Iterator[tuple[str, Leaf]]:
 
 
 def scalars(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every scalar of a value as JSON would write it, with its JSON pointer; sets in an order that is always the same."""
+    """Every scalar of a value as JSON would write it, with its JSON pointer; a set has one order."""
     yield from _walk(msgspec.to_builtins(value, str_keys=True, order="deterministic"), "")
 
 
