@@ -50,6 +50,7 @@ class Rehearsal(msgspec.Struct):
     price: dict[str, str | None]
     left_out: list[str]
     trace_id: str
+    receipt: str | None = None
 
 
 class Refused(Exception):
@@ -97,14 +98,19 @@ class Bff:
         path = described.removeprefix(self._server)
         return _read(await self._send("GET", path, "/rehearsals/{rehearsal_id}"), Rehearsal)
 
-    async def book(self, team: int, wanted: dict[str, Any]) -> Booking:
-        """Book for real."""
-        response = await self._send("POST", f"/teams/{team}/bookings", "/teams/{team_id}/bookings", json=wanted)
+    async def book(self, team: int, wanted: dict[str, Any], receipt: str | None) -> Booking:
+        """Book for real what was rehearsed, with its receipt."""
+        path, template = f"/teams/{team}/bookings", "/teams/{team_id}/bookings"
+        response = await self._send("POST", path, template, receipt=receipt, json=wanted)
         return _read(response, Booking)
 
-    async def _send(self, method: str, path: str, template: str, **more: Any) -> httpx.Response:
+    async def _send(
+        self, method: str, path: str, template: str, *, receipt: str | None = None, **more: Any
+    ) -> httpx.Response:
         with self._tracer.start_as_current_span(f"{method} {template}", kind=SpanKind.CLIENT) as span:
             headers = {"authorization": self._authorization}
+            if receipt:
+                headers["rehearsal-receipt"] = receipt
             _propagator.inject(headers)
             response = await self._client.request(method, self._server + path, headers=headers, **more)
             span.set_attribute("http.response.status_code", response.status_code)

@@ -84,11 +84,12 @@ async def lunch(bff: Bff, arguments: argparse.Namespace, confirm: Callable[[], A
     if arguments.note:
         wanted["note"] = arguments.note
     _say(f"\nRehearsal: a table for {arguments.seats} at {place.name}. Nothing is booked by this.")
-    show_rehearsal(await bff.rehearse_booking(arguments.team, wanted))
+    rehearsal = await bff.rehearse_booking(arguments.team, wanted)
+    show_rehearsal(rehearsal)
     if not await confirm():
         print("\nNothing was booked.")
         return
-    booking = await bff.book(arguments.team, wanted)
+    booking = await bff.book(arguments.team, wanted, rehearsal.receipt)
     when = f"{booking.starts_at.astimezone(at.tzinfo):%A %d %B %H:%M}"
     _say(f"\nBooked: {booking.id}, {place.name}, {booking.seats} seats, {when}.")
 

@@ -144,7 +144,7 @@ async def booking(walk: Walk, place: str) -> None:
     """The same booking for real, and who may cancel it."""
     story, before = walk.story, await walk.witnesses.bookings()
     story.chapter("The same booking for real")
-    booked = await walk.call("anna", "POST", _BOOKINGS, json=walk.wanted(place))
+    booked = await walk.commit("anna", "POST", _BOOKINGS, json=walk.wanted(place))
     after = await walk.witnesses.bookings()
     story.claim("Anna books: 201", booked.status_code == 201, booked)
     story.claim(f"the tables service holds exactly one more: {after}", after == before + 1, after)
@@ -164,7 +164,7 @@ async def _cancelling(walk: Walk, path: str, before: int) -> None:
     story.note(reason(foreign))
     story.claim("she cannot tell it from a booking that does not exist", same_but_for_trace(foreign, absent), absent)
     story.claim("the booking is still there", await walk.witnesses.bookings() == before)
-    cancelled = await walk.call("anna", "DELETE", path)
+    cancelled = await walk.commit("anna", "DELETE", path)
     gone = await walk.witnesses.bookings() == before - 1
     story.claim(
         "Anna, who organises the team, may: 204, and it is gone", cancelled.status_code == 204 and gone, cancelled

@@ -73,6 +73,13 @@ class Walk:
         headers = {"authorization": f"Bearer {self.tokens[who]}"}
         return await self.client.request(method, self.addresses.origin + path, headers=headers, **more)
 
+    async def commit(self, who: str, method: str, path: str, **more: Any) -> httpx.Response:
+        """A write of a person that is rehearsed, and then sent with the receipt of that."""
+        told = await self.call(who, method, f"/rehearse{path}", **more)
+        receipt = {"rehearsal-receipt": told.headers.get("rehearsal-receipt", "none")}
+        headers = {"authorization": f"Bearer {self.tokens[who]}"} | receipt
+        return await self.client.request(method, self.addresses.origin + path, headers=headers, **more)
+
     async def described(self, response: httpx.Response, who: str) -> dict[str, Any]:
         """The rehearsal that an answer leads to; empty if it leads to none."""
         link = response.links.get("describedby", {}).get("url", "")

@@ -178,7 +178,7 @@ async def test_case_20_two_hundred_calls_of_two_people_never_mix() -> None:
 
 async def test_case_21_each_upstream_program_and_scope_has_its_own_token() -> None:
     """Audience, connector and scopes part the cache: the narrow request never gets the broad token."""
-    async with world(connectors={"page": {"kind": "partner"}}) as w:
+    async with world() as w:
         for client in ("where2eat-copilot", "where2eat-page"):
             token = w.token(client_id=client)
             booked = await post(w.app, BOOKINGS, {**NEW, "place_id": f"node-{len(client)}"}, token=token)

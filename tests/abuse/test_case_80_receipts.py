@@ -91,12 +91,11 @@ async def test_case_80_a_receipt_ends_with_its_time() -> None:
     ("change", "reason"),
     [
         ({"connectors": {"copilot": {"version": "2"}}}, "connector-version"),
-        ({"environment": "staging"}, "environment"),
         ({"upstreams": {"ledger": {"url": "https://ledger.test/v2", "audience": "tables-api"}}}, "declaration"),
     ],
 )
 async def test_case_80_what_has_changed_since_is_named(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
-    """Another version of the program, another environment, another upstream: each is told, and nothing is sent."""
+    """Another version of the program, another upstream: each is told, and nothing is sent."""
     async with running(**on_disk(tmp_path)) as (made, _):
         receipt = await receipt_of(made)
     async with running(**on_disk(tmp_path), **change) as (made, host):

@@ -41,7 +41,7 @@ async def is_confirmed(made: World, rehearsal: str, subject: str = "anna") -> bo
 @pytest.fixture
 async def made() -> AsyncIterator[World]:
     """The world."""
-    async with world(connectors={"copilot": {"kind": "copilot"}}) as one:
+    async with world() as one:
         yield one
 
 

@@ -12,8 +12,8 @@ from tests.flow.world import BFF, World, world
 
 PATH = "/teams/7/bookings"
 NEW = {"place_id": "node-268056325", "starts_at": "2025-12-24T12:00:00+01:00", "seats": 4, "note": "window"}
-COPILOT = {"copilot": {"kind": "copilot"}}
-LOW_CODE = {"copilot": {"kind": "low-code"}}
+COPILOT = {"copilot": {"commit": "confirmed"}}
+LOW_CODE = {"copilot": {"commit": "receipt"}}
 
 
 async def rehearse(made: World, path: str = PATH, json: Any = NEW, **headers: str) -> httpx.Response:

@@ -88,8 +88,7 @@ def make_settings(**over: Any) -> Settings:
                     }
                 },
                 "connectors": {
-                    # Of a kind that may write openly: tests about receipts say which kind they are about.
-                    "copilot": _connector("where2eat-copilot", "partner"),
+                    "copilot": _connector("where2eat-copilot", "copilot"),
                     "page": _connector("where2eat-page", "low-code"),
                     "nightly": _connector("nightly", "service"),
                 },

@@ -37,14 +37,21 @@ export class Api {
 
   /** The answer as `{data, rehearsal}`; `rehearsal` says what the call touched and would have done, null when live. */
   async #call(mode, method, path, body) {
-    const response = await this.#fetch(method, BASES[mode] + path, body);
+    // A live write brings the receipt of its rehearsal; what the person clicked is what was rehearsed.
+    const receipt = mode === "live" && method !== "GET" ? await this.#receipt(method, path, body) : null;
+    const response = await this.#fetch(method, BASES[mode] + path, body, receipt);
     const data = response.status === 204 ? null : await response.json();
     const described = describedBy(response);
     return { data, rehearsal: described && (await (await this.#fetch("GET", described)).json()) };
   }
 
-  async #fetch(method, path, body) {
+  async #receipt(method, path, body) {
+    return (await this.#fetch(method, BASES.rehearse + path, body)).headers.get("rehearsal-receipt");
+  }
+
+  async #fetch(method, path, body, receipt) {
     const headers = { authorization: this.#session.authorization, accept: "application/json" };
+    if (receipt) headers["rehearsal-receipt"] = receipt;
     if (body !== undefined) headers["content-type"] = "application/json";
     const response = await fetch(path, {
       method,

@@ -26,7 +26,7 @@ REQUESTS = (
 @asynccontextmanager
 async def stage() -> AsyncIterator[Stage]:
     """Where2Eat with its issuer and its three services inside the process, called by its page."""
-    async with world() as made:
+    async with world(connectors={"page": {"commit": "receipt"}}) as made:
 
         def token(subject: str) -> str:
             return made.token(subject, client_id="where2eat-page")

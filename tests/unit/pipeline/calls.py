@@ -196,7 +196,6 @@ def connector(**over: Any) -> Connector:
         "kind": "low-code",
         "state": "live",
         "version": "1",
-        "commit": "receipt",
     }
     return Connector(**{**fields, **over})
 

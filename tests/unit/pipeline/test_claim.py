@@ -13,7 +13,8 @@ async def team(team_id: NumberId) -> calls.Team:
 
 READ = calls.declared(team)
 WRITE = calls.declared(team, writes=True)
-OPEN = calls.connector(commit="open", kind="service")
+OPEN = calls.connector()
+ASKING = calls.connector(commit="receipt")
 PATH = {"path": {"team_id": "7"}}
 
 
@@ -50,7 +51,7 @@ async def test_an_open_write_that_brings_nothing_goes_on_at_once() -> None:
 
 async def test_where_a_receipt_is_needed_the_refusal_says_where_to_rehearse() -> None:
     """With the very path of the request, each value one segment."""
-    call = calls.call(WRITE, path={"team_id": "a/7"})
+    call = calls.call(WRITE, path={"team_id": "a/7"}, program=ASKING)
     with pytest.raises(ReceiptRequired) as caught:
         await calls.made(claim, WRITE)(call)
     assert caught.value.members == {"commit": "receipt", "rehearse_url": f"{calls.PUBLIC}/rehearse/teams/a%2F7"}
@@ -59,7 +60,7 @@ async def test_where_a_receipt_is_needed_the_refusal_says_where_to_rehearse() ->
 @pytest.mark.parametrize("mode", ["rehearse", "sandbox"])
 async def test_a_rehearsal_needs_and_holds_nothing(mode: Mode) -> None:
     """Key and receipt leave no trace there."""
-    call = calls.call(WRITE, mode=mode, headers={"idempotency-key": ["k"], "rehearsal-receipt": ["r"]})
+    call = calls.call(WRITE, mode=mode, headers={"idempotency-key": ["k"], "rehearsal-receipt": ["r"]}, program=ASKING)
     await calls.made(claim, WRITE)(call)
     assert call.commitment is None
 

@@ -254,7 +254,7 @@ def make_settings(**over: object) -> Settings:
             }
         },
         "connectors": {
-            "copilot": {"issuer": "corp", "client_id": "lunch-copilot", "tenant": "example", "kind": "partner",
+            "copilot": {"issuer": "corp", "client_id": "lunch-copilot", "tenant": "example", "kind": "copilot",
                         "state": "live"},
         },
         "upstreams": {
