@@ -1,14 +1,17 @@
 """`narrows dev` within the process: people, upstreams and data are made up, and every call takes the one pipeline."""
 
 from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
 from bffs.where2eat.app import bff as where2eat
+from narrows.devkit.browser import SignInFailed, sign_in
 from narrows.devkit.dev.arrange import arrange
 from narrows.devkit.dev.stage import Stage
+from narrows.devkit.pkce import challenge, new_verifier
 from narrows.errors import ConnectorError, Refusal
-from tests.unit.devkit.dev.trial import NOTHING_THERE, make_run, make_stage, make_trial, visiting
+from tests.unit.devkit.dev.trial import NOTHING_THERE, filled, make_run, make_stage, make_trial, visiting
 
 SEATS = {"seats": 2, "starts_at": "2027-01-01T12:00:00Z", "contact": {"name": "Ann"}}
 
@@ -125,18 +128,8 @@ async def test_the_form_of_an_endpoint_sends_what_the_endpoint_takes(tmp_path):
     async with visiting(stage) as visitor:
         for name in ("bookings", "book", "cancel", "chairs", "about"):
             view = (await visitor.get(f"/dev/api/endpoints/trial.{name}")).json()
-            path, body = view["brief"]["path"], {}
-            for field in view["fields"]:
-                if field["source"] == "path":
-                    path = path.replace("{" + field["name"] + "}", field["example"])
-                elif field["source"] == "body" and field["required"]:
-                    value = int(field["example"]) if field["kind"] == "number" else field["example"]
-                    *tables, last = field["name"].split(".")
-                    at = body
-                    for table in tables:
-                        at = at.setdefault(table, {})
-                    at[last] = value
-            more = {"json": body} if name == "book" else {}
+            path, query, body = filled(view)
+            more = {"params": query, **({"json": body} if body else {})}
             role = view["facts"]["roles"][0].lower().replace(" ", "-")
             answer = await visitor.call(role, view["brief"]["method"], f"/sandbox{path}", **more)
             assert answer.status_code < 300, (name, answer.text)
@@ -223,3 +216,26 @@ async def test_a_record_that_its_template_does_not_allow_is_told_with_its_line(t
     (tmp_path / "connectors" / "page.toml").write_text("version = 1")
     with pytest.raises(ConnectorError):
         make_stage(tmp_path, bff)
+
+
+async def test_a_made_up_person_signs_in_on_the_page_of_the_bff(tmp_path):
+    """Name and password of the banner, at the embedded issuer, for the program that the files register."""
+    async with visiting(make_stage(tmp_path, where2eat, settings=str(WHERE2EAT))) as visitor:
+        people = {one["name"]: one["password"] for one in (await visitor.get("/dev/api/board")).json()["people"]}
+        verifier, issuer = new_verifier(), f"{visitor.run.origin}/dev/as"
+        asked = {
+            "response_type": "code", "client_id": "where2eat-page", "redirect_uri": f"{visitor.run.origin}/",
+            "scope": "dining:read", "state": "s",
+            "code_challenge": challenge(verifier), "code_challenge_method": "S256",
+        }  # fmt: skip
+        transport = visitor.http._transport
+        came = await sign_in(f"{issuer}/authorize?{urlencode(asked)}", "organiser", people["organiser"], transport)
+        form = {
+            "grant_type": "authorization_code", "client_id": "where2eat-page", "code_verifier": verifier,
+            "redirect_uri": f"{visitor.run.origin}/", "code": parse_qs(urlsplit(came).query)["code"][0],
+        }  # fmt: skip
+        token = (await visitor.http.post(f"{issuer}/token", data=form)).json()["access_token"]
+        headers = {"authorization": f"Bearer {token}"}
+        assert (await visitor.http.get("/sandbox/teams/7/bookings", headers=headers)).status_code == 403  # organiser
+        with pytest.raises(SignInFailed):
+            await sign_in(f"{issuer}/authorize?{urlencode(asked)}", "organiser", "lunch-organiser", transport)

@@ -163,3 +163,18 @@ def test_what_only_a_type_checker_reads_is_exempt():
         "if TYPE_CHECKING:\n    import narrows.cli\nelse:\n    import narrows.errors\ndef f():\n    import narrows.call"
     )
     assert [name for node in running(tree) for name in targets(node)] == ["narrows.errors", "narrows.call"]
+
+
+def test_what_narrows_run_reaches_has_no_development_kit():
+    """Whatever `narrows run` imports, now or later, by any way, none of it is a tool of development."""
+    edges: dict[str, set[str]] = {}
+    for found in imports():
+        edges.setdefault(found.source, set()).add(found.target)
+    reached, waiting = set(), ["cli.run"]
+    while waiting:
+        module = waiting.pop()
+        if module not in reached:
+            reached.add(module)
+            waiting += edges.get(module, ())
+    assert "surfaces.http" in reached
+    assert sorted(name for name in reached if room(name) in ("devkit", "testing", "console")) == []

@@ -25,7 +25,7 @@ def banner(stage: Stage) -> list[str]:
         *_section("upstreams", [f"{u.name:<12} {'real' if u.real else 'made up'}: {u.why}" for u in board.upstreams]),
         *_section("issuers", _issuers(board)),
         *_section("people", [_person(p.name, p.password, p.holds) for p in board.people]),
-        *_section("programs", [", ".join(f"{p.name} ({p.kind}, {p.state})" for p in board.programs)]),
+        *_section("programs", [f"{p.name:<12} {p.kind}, {p.state}" for p in board.programs]),
     ]
 
 

@@ -1,5 +1,6 @@
 """A BFF with one of everything that `narrows dev` has to make up, and what serves it within a test."""
 
+import json
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import Enum
@@ -255,3 +256,21 @@ async def visiting(stage: Stage | None, run: Run | None = None, refusals=(), gen
             visitor = Visitor(http, run)
             await visitor.enter()
             yield visitor
+
+
+def filled(view: Any) -> tuple[str, dict[str, str], Any]:
+    """What the form of an endpoint begins with, as the page would send it: path, query and body."""
+    path, query, body = view["brief"]["path"], {}, {}
+    for field in view["fields"]:
+        if field["source"] == "path":
+            path = path.replace("{" + field["name"] + "}", field["example"])
+        elif field["source"] == "query" and field["filled"]:
+            query[field["name"]] = field["example"]
+        elif field["filled"]:
+            text = field["example"]
+            *tables, last = field["pointer"].split("/")[2:]
+            at = body
+            for table in tables:
+                at = at.setdefault(table, {})
+            at[last] = text if field["kind"] in ("text", "choice") else json.loads(text)
+    return path, query, body or None
