@@ -671,6 +671,8 @@ def seldom(team_id: Id):
         ({"within": 7}, "within-unclear"),
         ({"roles_from": started}, "roles-from-unclear"),
         ({"for_services": "yes"}, "services-unclear"),
+        ({"commit": "receipt"}, "commit-unclear"),
+        ({"commit": "maybe"}, "commit-unclear"),
         ({"uses": People.team}, "uses-unclear"),
         ({"uses": [People]}, "uses-unclear"),
         ({"uses": ["People.team"]}, "uses-unclear"),
@@ -733,6 +735,8 @@ def test_an_endpoint_of_a_team_that_is_made_public_by_hand_is_refused(over: dict
         ({"method": "GET"}, "method-unclear"),
         ({"method": "put"}, "method-unclear"),
         ({"status": 302}, "status-unclear"),
+        ({"commit": "sometimes"}, "commit-unclear"),
+        ({"commit": None}, "commit-unclear"),
         ({"status": "201"}, "status-unclear"),
     ],
 )

@@ -8,10 +8,11 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from narrows.checks.paths import path_is_text
 from narrows.checks.refusing import refuse
+from narrows.declare.commit import Commit
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.upstream import Operation, Times
 from narrows.errors import Problem, Refusal
@@ -49,6 +50,9 @@ def _function(endpoint: Endpoint) -> Iterator[Refusal]:
         yield refuse("handler-sync", endpoint, f"{name} is not async", f"write `async def {name}(…)`")
     yield from path_is_text(endpoint)
     yield from method_refusals(endpoint)
+    if endpoint.commit not in get_args(Commit) or (endpoint.kind == "read" and endpoint.commit != "open"):
+        rule = f"`commit` of a {endpoint.kind} is not {endpoint.commit!r}"
+        yield refuse("commit-unclear", endpoint, rule, 'write commit="receipt" or "confirmed" on a write')
     if endpoint.status not in (200, 201, 202):
         yield refuse("status-unclear", endpoint, f"{endpoint.status!r} is no status of a success", "use status=201")
 

@@ -26,9 +26,10 @@ def recaller(preparing: Preparing) -> Callable[[Call], Awaitable[None]]:
             )
         named = call.raw.header(HEADER)
         document = await rehearsals().get(named, owner_of(call)) if named is not None else None
-        if document is None:
+        kept = read_kept(document) if document is not None else None
+        # What was rehearsed on real reads has no place in the sandbox, which a draft may use.
+        if kept is None or (call.mode == "sandbox" and kept.mode != "sandbox"):
             raise NotFound("There is no such rehearsal of yours.", remedy="Name the id of a rehearsal in /rehearsals.")
-        kept = read_kept(document)
         recall(call, (*kept.recalled, *kept.made))
 
     return recall_named
