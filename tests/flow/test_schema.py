@@ -63,6 +63,13 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def own_team(values: Any) -> Any:
+    """Half of the teams that hold are the one of the caller: chance hardly ever finds it."""
+    team = str((values or {}).get("team_id", ""))
+    is_sound = team.isascii() and team.isdigit() and 1 <= int(team) < 2**53 and str(int(team)) == team
+    return {**values, "team_id": 7} if is_sound and int(team) % 2 == 0 else values
+
+
 CONFIG = """
 seed = 20261123
 headers = {{ Authorization = "Bearer {token}", Host = "{host}" }}
@@ -90,8 +97,11 @@ def findings(app: Served, base: str, examples: int = 25) -> list[str]:
     """What schemathesis finds wrong under one base path: every check, every phase, as anna."""
     document = json.loads(app.world.app.document)
     document["servers"] = [server for server in document["servers"] if server["url"] == f"https://{HOST}{base}"]
-    # The two others ask for an answer of status 503 and 504, which is then no finding.
-    document["components"]["parameters"]["SandboxScenario"]["schema"]["enum"] = ["empty", "denied"]
+    scenario = document["components"]["parameters"]["SandboxScenario"]["schema"]
+    # The two others ask for an answer of status 503 and 504, which is then no finding; elsewhere any value goes unread.
+    scenario["enum"] = ["empty", "denied"]
+    if base != "/sandbox":
+        del scenario["enum"]
     if not base:
         _without_rehearsal(document)
     token = app.world.token()
@@ -99,6 +109,7 @@ def findings(app: Served, base: str, examples: int = 25) -> list[str]:
     schema = schemathesis.openapi.from_dict(document, config=config)
     schema.app = app
     schema.hook("map_body")(lambda _, body: whole(body))
+    schema.hook("map_path_parameters")(lambda _, values: own_team(values))
     found: list[str] = []
     seen: set[tuple[str, int]] = set()
     for event in from_schema(schema).execute():
