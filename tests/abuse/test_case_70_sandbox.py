@@ -27,7 +27,6 @@ FLAGS = [
     ("x-forwarded-prefix", "/sandbox"),
     ("x-http-method-override", "GET"),
     ("cookie", "mode=sandbox; sandbox=1"),
-    ("rehearsal", "anything"),
 ]
 
 

@@ -148,10 +148,10 @@ class Host:
 
 
 @asynccontextmanager
-async def stage(host: Host) -> AsyncIterator[Stage]:
+async def stage(host: Host, **over: Any) -> AsyncIterator[Stage]:
     """The BFF with its upstream."""
     upstreams = {"lists": {"url": "https://lists.test", "audience": "tables-api"}}
-    async with world(bff=bff, hosts={"lists.test": host}, upstreams=upstreams) as made:
+    async with world(bff=bff, hosts={"lists.test": host}, upstreams=upstreams, **over) as made:
         yield Stage(made.app, made.client, made.network, made.records, made.token)
 
 
@@ -267,12 +267,11 @@ def test_an_endpoint_without_a_request_is_named() -> None:
 
 
 class Between(httpx.AsyncBaseTransport):
-    """Stands between a client and a BFF: it adds a field to live answers, or a receipt to rehearsals."""
+    """Stands between a client and a BFF: it keeps requests, and may add a field to live answers."""
 
-    def __init__(self, client: httpx.AsyncClient, field: bytes = b"", receipt: str = "") -> None:
+    def __init__(self, client: httpx.AsyncClient, field: bytes = b"") -> None:
         self.client = client
         self.field = field
-        self.receipt = receipt
         self.requests: list[httpx.Request] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -282,8 +281,7 @@ class Between(httpx.AsyncBaseTransport):
         )
         live = request.url.path.startswith("/teams")
         content = answer.content[:-1] + self.field + b"}" if live and self.field else answer.content
-        more = [] if live or not self.receipt else [("rehearsal-receipt", self.receipt)]
-        return httpx.Response(answer.status_code, headers=[*answer.headers.items(), *more], content=content)
+        return httpx.Response(answer.status_code, headers=answer.headers, content=content)
 
 
 async def compared(made: Stage, between: Between, request: Request) -> tuple[Difference, ...]:
@@ -300,10 +298,13 @@ async def test_a_body_that_is_not_as_declared_is_found() -> None:
     assert found == (Difference("schema", "as declared", "`/more` is not declared"),)
 
 
-async def test_the_receipt_of_the_rehearsal_goes_with_the_live_call() -> None:
-    """One that was given is sent once, to the live endpoint."""
-    async with stage(Host()) as made:
-        between = Between(made.client, receipt="receipt-of-this-rehearsal")
-        assert await compared(made, between, asking("item")) == ()
-    sent = [request.headers.get("rehearsal-receipt") for request in between.requests]
-    assert sent == [None, None, "receipt-of-this-rehearsal"]
+@pytest.mark.parametrize("commit", ["open", "receipt", "confirmed"])
+async def test_a_live_call_brings_the_receipt_that_is_asked_for(commit: str) -> None:
+    """Where its connector wants one, that of the rehearsal is sent once, confirmed if it must be; else none is."""
+    async with stage(Host(), connectors={"copilot": {"commit": commit}}) as made:
+        between = Between(made.client)
+        assert await compared(made, between, asking("add")) == ()
+        assert len(made.network.to("lists.test")) == 1
+    receipts = [request.headers.get("rehearsal-receipt") for request in between.requests]
+    assert receipts[:-1] == [None, None]
+    assert (receipts[-1] is None) == (commit == "open")
