@@ -135,3 +135,45 @@ async def test_case_70_a_read_kept_from_another_mode_is_refused() -> None:
             assert (await send(made, f"{first}/teams/7/keeping")).status == 204
             assert (await send(made, f"{second}/teams/7/keeping")).status == 500
             assert host.got == []
+
+
+async def test_case_70_an_idempotency_key_is_not_one_for_both() -> None:
+    """A key that was used in the sandbox makes a live call no repetition, and a live answer is not repeated there."""
+    async with world() as made:
+        keyed = [("idempotency-key", "key-of-one-booking-0001")]
+        shown = await post(made.app, "/sandbox/teams/7/bookings", NEW, token=made.token(), headers=keyed)
+        live = await post(made.app, "/teams/7/bookings", NEW, token=made.token(), headers=keyed)
+        again = await post(made.app, "/sandbox/teams/7/bookings", NEW, token=made.token(), headers=keyed)
+        assert (shown.status, live.status, again.status) == (201, 201, 201)
+        assert made.bookings() == 1
+        assert live.body not in (shown.body, again.body)
+        assert shown.body == again.body
+
+
+async def test_case_70_the_sandbox_gives_no_receipt_and_takes_none() -> None:
+    """Its rehearsal holds no receipt, and one of a real rehearsal is not spent by a sandboxed call."""
+    async with world(connectors={"copilot": {"commit": "receipt"}}) as made:
+        shown = await post(made.app, "/sandbox/teams/7/bookings", NEW, token=made.token())
+        assert shown.header("rehearsal-receipt") is None
+        link = str(shown.header("link")).partition(">")[0].removeprefix("<https://bff.test")
+        assert '"receipt":null' in (await send(made, link)).body.decode()
+        assert (await post(made.app, "/teams/7/bookings", NEW, token=made.token())).status in (403, 409, 422, 428)
+
+        real = await post(made.app, "/rehearse/teams/7/bookings", NEW, token=made.token())
+        receipt = [("rehearsal-receipt", str(real.header("rehearsal-receipt")))]
+        in_sandbox = await post(made.app, "/sandbox/teams/7/bookings", NEW, token=made.token(), headers=receipt)
+        assert made.bookings() == 0
+        live = await post(made.app, "/teams/7/bookings", NEW, token=made.token(), headers=receipt)
+        assert (in_sandbox.status, live.status, made.bookings()) == (201, 201, 1)
+
+
+async def test_case_70_a_real_rehearsal_cannot_be_named_in_the_sandbox() -> None:
+    """What it made up may hold what was read for it; one of the sandbox, which holds nothing real, can be named."""
+    async with world() as made:
+        ids = {}
+        for base in ("/rehearse", "/sandbox"):
+            got = await post(made.app, f"{base}/teams/7/bookings", NEW, token=made.token())
+            ids[base] = str(got.header("link")).partition(">")[0].rpartition("/")[2]
+        path = "/sandbox/teams/7/bookings"
+        assert (await send(made, path, headers=[("rehearsal", ids["/rehearse"])])).kind == "not-found"
+        assert (await send(made, path, headers=[("rehearsal", ids["/sandbox"])])).status == 200
