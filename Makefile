@@ -41,10 +41,11 @@ test: check ## check, then run every test but interop; framework/narrows must be
 	$(python) -m pytest -n $(JOBS) --cov --cov-report=term-missing $(suites)
 
 .PHONY: check
-check: setup ## check format, style and types
+check: setup ## check format, style, types, and every BFF
 	$(python) -m ruff format --check .
 	$(python) -m ruff check .
 	$(python) -m mypy $(typed)
+	.venv/bin/narrows check
 
 .PHONY: interop
 interop: setup ## run the tests with a real browser, a second type checker, OPA and a clock (installs what is missing)
