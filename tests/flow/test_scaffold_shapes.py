@@ -31,16 +31,21 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)  # noqa: S603 - our own tools
 
 
+def narrows(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in the folder."""
+    command = [sys.executable, "-c", "from narrows.cli import main; main()", *arguments]
+    environment = {**os.environ, **variables}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)  # noqa: S603 - our own command
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a BFF of each shape, made by the command itself, with words that no program should trust."""
     folder = tmp_path_factory.mktemp("project")
     shutil.copy(ROOT / "pyproject.toml", folder)
     for shape in SHAPES:
-        script = "from narrows.cli import main; main()"
-        arguments = ["new", name_of(shape), "--shape", shape, "--purpose", HOSTILE, "--owner", 'a"b\\@example.com']
-        command = [sys.executable, "-c", script, *arguments]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)  # noqa: S603 - our own command
+        words = ("--purpose", HOSTILE, "--owner", 'a"b\\@example.com')
+        done = narrows(folder, "new", name_of(shape), "--shape", shape, *words)
         assert (done.returncode, done.stderr) == (0, "")
     return folder
 
@@ -67,17 +72,20 @@ def test_the_tests_that_come_with_it_pass_at_once(project: Path, shape: str) -> 
     assert " passed" in done.stdout
 
 
+def test_nothing_of_it_is_refused(project: Path) -> None:
+    """`narrows check` finds nothing: declarations, handlers, policy and its tests, and the records of its programs."""
+    done = narrows(project, "check")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_does_not_start_in_production_before_every_host_is_named(project: Path, shape: str) -> None:
     """Each place that is left open is a refusal of its own, with the section to fill in."""
+    for name in ("client.secret", "store.key"):
+        (project / "bffs" / name_of(shape) / name).write_text("bWFkZSB1cCBmb3IgdGVzdHMuLi4uLi4uLi4uLi4uLi4=")
     target = f"bffs.{name_of(shape)}.app:bff"
-    script = f"from narrows.cli import main; main(['openapi', {target!r}])"
-    secret = {f"{name_of(shape).upper()}_CLIENT_SECRET": "made-up"}
-    command = [sys.executable, "-c", script]
-    results = {}
-    for environment in ("development", "production"):
-        variables = {**os.environ, **secret, "NARROWS_ENVIRONMENT": environment}
-        results[environment] = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True)  # noqa: S603 - our own command
+    environments = ("development", "production")
+    results = {one: narrows(project, "openapi", target, NARROWS_ENVIRONMENT=one) for one in environments}
     assert (results["development"].returncode, results["development"].stderr) == (0, "")
     said = results["production"].stderr
     assert results["production"].returncode == 2

@@ -21,6 +21,7 @@ _COMMANDS = (
     "promote",
     "rehearse",
     "run",
+    "token",
 )
 EXAMPLE = "narrows run bffs.where2eat.app:bff"
 

@@ -11,7 +11,7 @@ async with world(bff, {"items": items_service()}, people={"anna": {"teams": [7]}
 
 from __future__ import annotations
 
-import tomllib
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,14 +27,24 @@ from narrows.declare.upstream import Operation
 from narrows.devkit.authority import Api, Authority, Client, Person
 from narrows.errors import NarrowsError
 from narrows.plan import Surroundings
-from narrows.settings import ConnectorSettings, ConnectorState, IssuerSettings, Settings, load_settings
+from narrows.settings import (
+    ConnectorSettings,
+    ConnectorState,
+    IssuerSettings,
+    Secret,
+    Settings,
+    StoreSettings,
+    load_document,
+    read_settings,
+)
 from narrows.surfaces.http import Application
 from narrows.testing.fakes import Clock, Network, Records, bearer, serving
 
 if TYPE_CHECKING:
     from narrows.testing.matrix import Case
 
-_SECRET = "made-up-for-tests"  # noqa: S105 - it opens nothing but the issuer inside the process
+# It opens nothing but the issuer inside the process; 32 bytes, so that it can stand for a key of the stores too.
+_SECRET = b64encode(b"made up for tests".ljust(32, b".")).decode()
 CONNECTORS: Mapping[str, ConnectorState] = {"test-live": "live", "test-trial": "trial", "test-draft": "draft"}
 """The programs that tests call with, each in a state of its own; all are low-code apps."""
 STRANGER = "a-stranger"
@@ -42,13 +52,13 @@ STRANGER = "a-stranger"
 
 @dataclass(frozen=True)
 class World:
-    """The world, running. `people` are the claims of each person by name."""
+    """The world, running. `issuers` are by their name in the settings, `people` the claims of each person by name."""
 
     bff: Bff
     settings: Settings
     app: Application
     client: httpx.AsyncClient
-    authority: Authority
+    issuers: Mapping[str, Authority]
     network: Network
     clock: Clock
     records: Records
@@ -69,7 +79,7 @@ class World:
         scopes = " ".join(scopes_of(self.bff)) if scope is None else scope
         audience = self.settings.issuers[known.issuer].audience
         told = self.people[person] if claims is None else claims
-        return self.authority.issue(person, known.client_id, audience, scopes, **told)
+        return self.issuers[known.issuer].issue(person, known.client_id, audience, scopes, **told)
 
     def headers(self, person: str, **how: Any) -> dict[str, str]:
         """The header with an access token; `how` is that of `token`."""
@@ -134,33 +144,31 @@ async def world(
     network = Network({_netloc(known.issuers[name].url): issuer.app for name, issuer in issuers.items()})
     network.add({_netloc(known.upstreams[name].url): fake for name, fake in upstreams.items()})
     app = Application(bff, known, Surroundings(dial=network.dial, now=clock, write_record=records.write))
-    first = next(iter(issuers.values()))
     async with serving(app, known.public_url) as client:
-        yield World(bff, known, app, client, first, network, clock, records, everybody)
+        yield World(bff, known, app, client, issuers, network, clock, records, everybody)
 
 
 def settings_of(bff: Bff) -> Settings:
     """The settings beside a BFF, as for development, with made-up secrets. Raises `SettingsError`."""
     file = bff.folder / "narrows.toml"
-    named = _variables(tomllib.loads(file.read_text(encoding="utf-8"))) if file.exists() else ()
-    return load_settings(file, {**dict.fromkeys(named, _SECRET), "NARROWS_ENVIRONMENT": "development"})
+    document = load_document(file, {"NARROWS_ENVIRONMENT": "development"})
+    return read_settings(_with_secrets(document), where=str(file), environ={})
 
 
-def _variables(value: Any) -> Iterator[str]:
-    """The variables that hold secrets: `{ env = "…" }`."""
+def _with_secrets(value: Any) -> Any:
+    """The same tables with a made-up secret where one stands in a file or a variable."""
     match value:
-        case {"env": str(name), **rest} if not rest:
-            yield name
+        case {"env": str(), **rest} | {"file": str(), **rest} if not rest:
+            return Secret(_SECRET)
         case dict():
-            for inner in value.values():
-                yield from _variables(inner)
+            return {name: _with_secrets(inner) for name, inner in value.items()}
         case list():
-            for inner in value:
-                yield from _variables(inner)
+            return [_with_secrets(inner) for inner in value]
+    return value
 
 
 def with_connectors(settings: Settings) -> Settings:
-    """The same settings with a program in each state, for tests to call with.
+    """The same settings with a program in each state, for tests to call with, and nothing kept on a disk.
 
     Programs that nobody approved are for development alone, so the world is one of development.
     """
@@ -170,7 +178,8 @@ def with_connectors(settings: Settings) -> Settings:
         for name, state in CONNECTORS.items()
     }
     connectors = {**settings.connectors, **own}
-    return msgspec.structs.replace(settings, environment="development", connectors=connectors)
+    stores = StoreSettings()
+    return msgspec.structs.replace(settings, environment="development", connectors=connectors, stores=stores)
 
 
 def scopes_of(bff: Bff) -> list[str]:

@@ -7,10 +7,9 @@ import pytest
 from msgspec import Meta
 
 from narrows import Answer, Bff, Id, Input, Narrow, PageSize, ShortText, Upstream, read
-from narrows.errors import NarrowsError
 from narrows.testing.matrix import CannotDrive, Case, matrix
 from narrows.testing.world import world
-from tests.flow.minimal import FACTS, People, Tables, make_bff, make_settings, without
+from tests.flow.minimal import FACTS, make_bff, make_settings, without
 
 OWN = {"team_id": "t-1", "booking_id": "b-1", "line_id": "l-1"}
 FOREIGN = {"team_id": "t-2", "booking_id": "b-2", "line_id": "l-2"}
@@ -102,6 +101,7 @@ def test_a_caller_of_another_role_is_one_too() -> None:
     guests = [case for case in found if case.caller == "guest" and case.endpoint == "lunch.team"]
     assert [(case.claims, case.status) for case in guests] == [({"realm": {"guest": ["t-1"]}}, 403)]
     assert "crew" not in {case.caller for case in found}
+    assert guests[0].remedy.startswith("lunch.team: guest, own, live GET / gives 403: if the fakes hold no such object")
 
 
 def test_a_role_in_the_whole_bff_comes_from_a_claim_of_its_own_value() -> None:
@@ -169,18 +169,3 @@ def test_a_type_that_cannot_be_made_up_is_said_so() -> None:
     roles = [{"claim": "crew", "role": "member", "domain": "bff:lunch"}]
     with pytest.raises(CannotDrive, match="`word`"):
         cases(bff, settings=make_settings(issuers={"corp": {"roles": roles}}))
-
-
-async def test_the_world_says_who_and_what_is_missing() -> None:
-    """A wrong name in a test is answered with what would be right."""
-    fake = httpx.MockTransport(upstream)
-    with pytest.raises(NarrowsError, match="no fake: tables"):
-        async with world(make_bff(), {"people": fake}, settings=make_settings()):
-            pass
-    async with world(make_bff(), {"people": fake, "tables": fake}, settings=make_settings()) as w:
-        with pytest.raises(NarrowsError, match="nobody is called 'anna'"):
-            w.token("anna")
-        with pytest.raises(NarrowsError, match="no program is called 'x'"):
-            w.token("a-member", connector="x")
-    assert People.key == "people"
-    assert Tables.key == "tables"

@@ -20,6 +20,7 @@ from narrows.declare.connectors import ConnectorRecord, Written, read_records
 from narrows.declare.endpoint import Endpoint, counts
 from narrows.declare.upstream import Operation, Upstream
 from narrows.devkit.dev.orders import HOST, Run
+from narrows.devkit.dev.registry import has_registry
 from narrows.errors import Refusal, SettingsError, StartRefused
 from narrows.settings import (
     ConnectorKind,
@@ -73,9 +74,13 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arranged(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings to serve with, and what was put in."""
+    """The settings to serve with, and what was put in.
+
+    `governed` is whether the registry that the settings name decides about the connectors of the files.
+    """
 
     settings: Settings
+    governed: bool
     issuers: list[Embedded]
     kept: list[str]
     upstreams: list[Upstreaming]
@@ -119,6 +124,7 @@ def arrange(bff: Bff, run: Run, reach: Reach, environ: Mapping[str, str] | None 
     upstreams = [_upstream(document, upstream, reach) for upstream in upstreams_of(bff)]
     issuers, kept = _issuers(document, bff, reach)
     clients = {issuer.name: issuer.client_id for issuer in issuers}
+    governed = has_registry(_table(document, "stores"), Path(document["base"]), variables)
     changed = {
         **document,
         "public_url": run.origin,
@@ -132,12 +138,13 @@ def arrange(bff: Bff, run: Run, reach: Reach, environ: Mapping[str, str] | None 
             **{u.key: _made_up(document, u.key, next(iter(clients))) for u in upstreams if not u.real},
         },
         "connectors": {**document.get("connectors", {}), **_connectors(next(iter(clients)))},
-        "stores": _stores(document.get("stores", {}), run),
+        "stores": _stores(document.get("stores", {}), run, governed=governed),
         "serving": {**_limits(document.get("serving", {})), "host": HOST, "port": run.port},
     }
     settings = read_settings(changed, where=file.name, environ=variables)
     return Arranged(
         settings=settings,
+        governed=governed,
         issuers=issuers,
         kept=kept,
         upstreams=upstreams,
@@ -294,13 +301,18 @@ def _connectors(issuer: str) -> dict[str, Any]:
     }
 
 
-def _stores(table: Mapping[str, Any], run: Run) -> dict[str, Any]:
-    """Every store in the folder of this run: it outlives a reload, and never touches what the settings name."""
+def _stores(table: Mapping[str, Any], run: Run, *, governed: bool) -> dict[str, Any]:
+    """Every store in the folder of this run: it outlives a reload, and never touches what the settings name.
+
+    A registry whose key is at hand stays where it is, so that an approval is felt here as it is elsewhere.
+    """
     moved = {
         field.name: f"sqlite:{run.folder}/{field.name}.db"
         for field in msgspec.structs.fields(StoreSettings)
         if field.default == "memory:"
     }
+    if governed:
+        return {**table, **moved, "connectors": table["connectors"]}
     return {**table, **moved, "key": Secret(run.store_key())}
 
 

@@ -1,8 +1,10 @@
-"""The connectors of the files beside a BFF, registered for this run: applied, and approved for development."""
+"""The connectors of the files beside a BFF: registered and approved for this run, or left to the settings' registry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,3 +31,15 @@ async def register(
     for one in written:
         for _ in ("trial", "live"):
             await governor.approve(one.record.id, _APPROVER)
+
+
+def has_registry(stores: Mapping[str, Any], base: Path, environ: Mapping[str, str]) -> bool:
+    """Whether the settings name a registry on this machine, and the key that seals it is at hand."""
+    if not str(stores.get("connectors", "")).startswith("sqlite:"):
+        return False
+    match stores.get("key"):
+        case {"file": str(name)}:
+            return (base / name).is_file()
+        case {"env": str(name)}:
+            return name in environ
+    return False

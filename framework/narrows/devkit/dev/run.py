@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from narrows.devkit.dev.orders import HOST, Run
+from narrows.devkit.dev.running import announced
 from narrows.devkit.dev.supervise import Supervisor
 from narrows.devkit.dev.watch import Watch, package_of
 
@@ -23,7 +24,8 @@ def serve(target: str, settings: str | None, *, port: int, reload: bool, open_br
     with tempfile.TemporaryDirectory(prefix="narrows-dev-") as folder, socket.create_server((HOST, port)) as listener:
         run = Run.begin(target, settings, port=listener.getsockname()[1], descriptor=listener.fileno(), folder=folder)
         opened = webbrowser.open if open_browser else lambda _: None
-        return Supervisor(run, Watch(_watched(target, settings)) if reload else None, say, opened).run()
+        with announced(run.port, run.link):
+            return Supervisor(run, Watch(_watched(target, settings)) if reload else None, say, opened).run()
 
 
 def say(lines: Iterable[str]) -> None:

@@ -105,7 +105,7 @@ class Stage:
         self.people = people_of(bff, home.roles, self.places)
         self.issuers = Issuers(bff, arranged, self.people, run)
         self.traces = Traces()
-        self._registry = MemoryConnectors()
+        self._registry = None if arranged.governed else MemoryConnectors()
         made_up = MadeUp(self.places.fields, self._roles_of, time.time)
         network = Network(run.origin, made_up, self.issuers)
         around = Surroundings(
@@ -123,8 +123,12 @@ class Stage:
         made_up.know(self.plan.sendables.values(), [e.roles_from.id for e in bff.endpoints if e.roles_from])
 
     async def register(self) -> None:
-        """Register the connectors of the files, before the start looks for them. Raises `ConnectorError`."""
-        await register(self.bff, self.arranged.settings, self._registry, self.arranged.records, time.time)
+        """Register the connectors of the files, before the start looks for them, unless a registry decides about them.
+
+        Raises `ConnectorError`.
+        """
+        if self._registry is not None:
+            await register(self.bff, self.arranged.settings, self._registry, self.arranged.records, time.time)
 
     def board(self) -> Board:
         """The facts of the index."""
@@ -175,9 +179,9 @@ class Stage:
         return {one.name: one for one in self.arranged.programs if one.issuer == self.arranged.home.name}
 
     def _state(self, program: str) -> str:
-        """What holds of a connector: of the settings what stands there, and a registered one is live."""
-        known = self.arranged.settings.connectors.get(program)
-        return known.state if known else "live"
+        """What the registry, as it was last read, or the settings say of a connector."""
+        known = self.plan.directory.programs(self.arranged.home.name)
+        return next((str(one.state) for one in known if one.id == program), "not registered")
 
     def _names(self) -> set[str]:
         return {person.name for person in self.people}

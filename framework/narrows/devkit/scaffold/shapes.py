@@ -44,7 +44,7 @@ def common(upstreams: Sequence[str]) -> dict[str, str]:
 
 def named(texts: Mapping[str, str], facts: Facts) -> dict[str, str]:
     """The same with the name of the BFF in the paths where a template says so."""
-    return {path.replace("__name__", facts.name): text for path, text in texts.items()}
+    return {path.replace("__name__", facts.name).replace("__dot__", "."): text for path, text in texts.items()}
 
 
 def values_of(facts: Facts) -> dict[str, str]:
@@ -53,7 +53,6 @@ def values_of(facts: Facts) -> dict[str, str]:
         "name": facts.name,
         "bff": facts.bff,
         "title": facts.title,
-        "variable": facts.name.upper(),
         "owner": facts.owner,
         "owner_line": " ".join(facts.owner.split()),
         "purpose": facts.purpose,
@@ -87,6 +86,6 @@ def _paths(folder: Traversable, prefix: str) -> list[str]:
     for entry in sorted(folder.iterdir(), key=lambda one: one.name):
         if entry.is_dir():
             found += _paths(entry, f"{prefix}{entry.name}/")
-        elif entry.name.endswith(_SUFFIX):
+        else:
             found.append(prefix + entry.name.removesuffix(_SUFFIX))
     return found
