@@ -1,5 +1,6 @@
 """Every BFF of the repository can be tried with `narrows dev` as it is: no world, no secret, no upstream."""
 
+import inspect
 from importlib import import_module
 from pathlib import Path
 
@@ -16,9 +17,18 @@ def holder(board, roles):
     return next(one["name"] for one in board["people"] if any(held.split(" in ")[0] in roles for held in one["holds"]))
 
 
+def rules_of_given(bff, endpoint_id):
+    """The names of the rules that judge what an endpoint reads first."""
+    endpoint = next(one for one in bff.endpoints if one.id == endpoint_id)
+    return [rule.__name__ for rule in endpoint.when if endpoint.given.keys() & inspect.signature(rule).parameters]
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_each_endpoint_answers_the_example_of_its_form_in_every_mode(tmp_path, name):
-    """What the page is filled with works at once, made up, rehearsed and live; and not for a stranger."""
+    """What the page is filled with works at once, made up, rehearsed and live; and not for a stranger.
+
+    Whether a rule holds for an object that was made up is chance, so outside the sandbox it may say no, by its name.
+    """
     bff = import_module(f"bffs.{name}.app").bff
     async with visiting(make_stage(tmp_path, bff, settings=str(BFFS / name / "narrows.toml"))) as visitor:
         board = (await visitor.get("/dev/api/board")).json()
@@ -32,7 +42,12 @@ async def test_each_endpoint_answers_the_example_of_its_form_in_every_mode(tmp_p
             for base in ("/sandbox", "/rehearse", ""):
                 headers = receipt if base == "" else {}
                 answer = await visitor.call(who, brief["method"], base + path, headers=headers, **more)
-                assert answer.status_code < 300, (brief["id"], base, answer.text)
+                ruled = base != "/sandbox" and any(rule in answer.text for rule in rules_of_given(bff, brief["id"]))
+                assert answer.status_code < 300 or (ruled and answer.status_code == 403), (
+                    brief["id"],
+                    base,
+                    answer.text,
+                )
                 assert (await visitor.call("stranger", brief["method"], base + path, **more)).status_code == 403
                 if "rehearsal-receipt" in answer.headers:
                     receipt = {"rehearsal-receipt": answer.headers["rehearsal-receipt"]}

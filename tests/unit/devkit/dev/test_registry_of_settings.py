@@ -20,7 +20,8 @@ kind = "low-code"
 purpose = "Book a table"
 template = "limited-write@1"
 endpoints = ["trial.book"]
-scopes = ["lunch:read"]
+scopes = ["trial:use"]
+sensitive = true
 rates = ["60/minute"]
 """
 SETTINGS = """

@@ -1,0 +1,1 @@
+"""The BFF visitors; app.py says what it answers."""

@@ -1,0 +1,1 @@
+"""The tests of visitors; nothing in them leaves the process."""
