@@ -26,11 +26,16 @@ PATIENCE_S = 30
 HEAD = "package narrows.p\n\nimport rego.v1\n\n"
 
 
-def opa(*arguments):
-    """Run OPA; without it the test fails, because what is not tried is not known to hold."""
+def program():
+    """Where OPA is; without it the test fails, because what is not tried is not known to hold."""
     found = str(OPA) if OPA.exists() else shutil.which("opa")
     assert found, "opa is missing: `.ci/setup-opa` builds it with Go, and `make interop` calls that"
-    return subprocess.run([found, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE_S)  # noqa: S603 - a pinned build
+    return found
+
+
+def opa(*arguments):
+    """Run OPA."""
+    return subprocess.run([program(), *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE_S)  # noqa: S603 - a pinned build
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
@@ -52,7 +57,7 @@ def server(tmp_path_factory):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     policies = [file for file in SHIPPED.glob("*.rego") if not file.stem.endswith("_test")]
-    command = [OPA, "run", "--server", "--addr", f"127.0.0.1:{port}", "--disable-telemetry", *policies]
+    command = [program(), "run", "--server", "--addr", f"127.0.0.1:{port}", "--disable-telemetry", *policies]
     log = (tmp_path_factory.mktemp("opa") / "log").open("wb")
     environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
     with log, subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process:  # noqa: S603 - as above
