@@ -239,3 +239,11 @@ async def test_a_made_up_person_signs_in_on_the_page_of_the_bff(tmp_path):
         assert (await visitor.http.get("/sandbox/teams/7/bookings", headers=headers)).status_code == 403  # organiser
         with pytest.raises(SignInFailed):
             await sign_in(f"{issuer}/authorize?{urlencode(asked)}", "organiser", "lunch-organiser", transport)
+
+
+@pytest.mark.parametrize(("program", "status"), [("dev-partner", 201), ("dev-low-code", 428), ("dev-copilot", 428)])
+async def test_a_live_write_must_do_what_the_kind_of_its_program_must(tmp_path, program, status):
+    """What a low-code tool or a copilot sends without a receipt is refused here as anywhere."""
+    async with visiting(make_stage(tmp_path)) as visitor:
+        answer = await visitor.call("member", "POST", "/teams/7/bookings", program, json=SEATS)
+        assert answer.status_code == status, answer.text

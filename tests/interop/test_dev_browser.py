@@ -334,3 +334,35 @@ def test_case_86_without_the_link_the_browser_is_shown_nothing(chromium, dev):
     assert "Open the link" in page.content()
     assert context.cookies() == []
     context.close()
+
+
+def test_what_a_copilot_asks_for_is_confirmed_by_the_made_up_person(visit, dev):
+    """The whole way: rehearsed, stopped until the person confirms it on the BFF's own page, then sent once."""
+    window = visit()
+    password = window.page.locator("tr", has_text="member in team:7").first.locator("code").inner_text()
+    open_booking(window)
+    program = window.page.locator("#program")
+    window.tab_to(program)
+    window.page.keyboard.type("dev-copilot")
+    assert program.input_value() == "dev-copilot"
+    window.choose("rehearse")
+    window.send()
+    live = window.page.get_by_role("button", name="Send it live with this receipt")
+    live.press("Enter")
+    window.page.get_by_text("Live, on made-up upstreams.").wait_for()
+    assert window.page.locator("#result .status.bad").count() == 1
+    assert "confirm" in window.page.locator("#result .alarm").inner_text().lower()
+
+    window.send()
+    with window.context.expect_page() as opened:
+        window.page.get_by_role("link", name="Confirm it as the person").press("Enter")
+    page = opened.value
+    page.get_by_text("Sign in", exact=True).last.press("Enter")
+    page.locator("[name=username]").fill("member")
+    page.locator("[name=password]").fill(password)
+    page.locator("[name=password]").press("Enter")
+    page.get_by_role("button", name="Confirm", exact=True).press("Enter")
+    page.get_by_text("You have confirmed it").wait_for()
+    live.press("Enter")
+    window.page.get_by_text("201 Created").wait_for()
+    assert "Tables.book" in window.page.locator("#result").inner_text()

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from narrows.declare.bff import Bff
+from narrows.declare.commit import OF_KIND
 from narrows.declare.connectors import ConnectorRecord, Written, read_records
 from narrows.declare.endpoint import Endpoint, counts
 from narrows.declare.upstream import Operation, Upstream
@@ -36,7 +37,6 @@ from narrows.settings import (
 from narrows.upstreams.send import Sendables
 
 MADE_UP = ".made-up.invalid"
-KINDS = ("low-code", "copilot", "partner", "service")
 TENANT = "development"
 
 _ISSUER = "development"
@@ -294,10 +294,17 @@ def client_secret(issuer: Embedded, run: Run) -> str:
 
 
 def _connectors(issuer: str) -> dict[str, Any]:
-    """A connector of each kind, so that the pages can act as any of them."""
+    """A connector of each kind, so that the pages can act as any of them, and must do before a write what it must."""
     return {
-        f"dev-{kind}": {"issuer": issuer, "client_id": f"dev-{kind}", "tenant": TENANT, "kind": kind, "state": "live"}
-        for kind in KINDS
+        f"dev-{kind}": {
+            "issuer": issuer,
+            "client_id": f"dev-{kind}",
+            "tenant": TENANT,
+            "kind": kind,
+            "state": "live",
+            "commit": commit,
+        }
+        for kind, commit in OF_KIND.items()
     }
 
 

@@ -24,6 +24,8 @@ from narrows.devkit.dev.watch import Watch
 LOOK_S = 0.25
 
 _STOP_S = 3.0
+_REST_S = 0.05
+_RESTLESS = 10
 _CHILD = [sys.executable, "-m", "narrows.devkit.dev.child"]
 
 
@@ -129,10 +131,22 @@ class Supervisor:
                 if self._watch is None:
                     return code
                 self._say([f"The serving process ended with {code}; waiting for a change …"])
-        changed = self._watch.changed() if self._watch else []
+        changed = self._changes(self._watch) if self._watch else []
         if changed:
             self._reload(changed)
         return None
+
+    def _changes(self, watch: Watch) -> list[Path]:
+        """What changed, once it has come to rest: who saves several files wants one start, not one for each."""
+        found = set(watch.changed())
+        more = bool(found)
+        for _ in range(_RESTLESS):
+            if not more:
+                break
+            time.sleep(_REST_S)
+            after = watch.changed()
+            found, more = found | set(after), bool(after)
+        return sorted(found)
 
     def _reload(self, changed: list[Path]) -> None:
         names = ", ".join(path.name for path in changed[:3]) + (" …" if len(changed) > 3 else "")

@@ -123,15 +123,18 @@ def test_a_serving_process_that_dies_is_told_and_replaced_at_a_change(watching, 
     write_lunch(in_a_folder, "dying_lunch")
     one = watching("dying_lunch:bff")
     one.until("ready in")
-    looks, look = threading.Semaphore(0), one.watch.changed
-    one.watch.changed = lambda: looks.release() or look()
     os.kill(one.child(), signal.SIGKILL)
     assert f"ended with {-signal.SIGKILL}" in one.until("ended with")
+    looks, look = threading.Semaphore(0), one.watch.changed
+    one.watch.changed = lambda: looks.release() or look()
     for _ in range(3):
         assert looks.acquire(timeout=PATIENCE_S)
+    fresh = in_a_folder / ".fresh"
+    fresh.mkdir()
     for number in range(4):
-        (in_a_folder / f"more_{number}.py").write_text("")
-    assert "…" in one.until("changed")
+        (fresh / f"more_{number}.py").write_text("")
+    fresh.rename(in_a_folder / "more")
+    assert "more_0.py, more_1.py, more_2.py …" in one.until("changed")
     one.until("serving again after")
 
 
@@ -214,3 +217,19 @@ def test_serve_opens_a_socket_and_a_folder_for_its_run(in_a_folder, monkeypatch,
     assert (none, nothing("x")) == (None, None)
     assert running._watched("absent_lunch:bff", None) == []
     assert capsys.readouterr().out == "narrows dev opened_lunch:bff\nsaid\nnarrows dev absent_lunch:bff\nsaid\n"
+
+
+def test_files_that_go_on_changing_do_not_hold_up_the_start(in_a_folder):
+    """What was saved together starts one process; what never rests starts one too."""
+    shown = iter([[in_a_folder / "b.py"], [in_a_folder / "a.py"], []] + [[in_a_folder / "c.py"]] * 20)
+
+    class Restless:
+        """A watch that is told what changed."""
+
+        def changed(self):
+            return next(shown)
+
+    run = Run.begin("lunch:bff", None, port=1, descriptor=0, folder=str(in_a_folder))
+    supervisor = Supervisor(run, Restless(), print)
+    assert supervisor._changes(Restless()) == [in_a_folder / "a.py", in_a_folder / "b.py"]
+    assert supervisor._changes(Restless()) == [in_a_folder / "c.py"]

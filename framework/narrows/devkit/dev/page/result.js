@@ -9,7 +9,7 @@ export function result({ mode, answer, rehearsal, trace, live }) {
   const element = el("div", { class: "sheet" },
     heading,
     el("p", { class: `status ${status < 400 ? "good" : "bad"}` }, `${status} ${problem?.title ?? meaning(status)}`),
-    el("p", { class: "quiet small" }, said(mode, answer.method)),
+    el("p", { class: "quiet small" }, said(mode, answer.method, status)),
     problem ? problemOf(problem) : null,
     rehearsal ? effectsOf(rehearsal) : null,
     trace?.sent.length ? el("p", {}, "Sent to the made-up upstreams: ", trace.sent.map((name) => el("code", {}, name))) : null,
@@ -25,10 +25,10 @@ function meaning(status) {
   return { 200: "OK", 201: "Created", 202: "Accepted", 204: "Done, nothing to read" }[status] ?? "";
 }
 
-function said(mode, method) {
+function said(mode, method, status) {
   if (mode === "sandbox") return "Sandbox: all data is made up, and no upstream was called.";
   if (mode === "rehearse") return "Rehearsal: reads were sent; writes were not, they are listed as effects.";
-  return method === "GET" ? "Live, on made-up upstreams." : "Live: the made-up upstreams took the write and remember it.";
+  return method === "GET" || status >= 400 ? "Live, on made-up upstreams." : "Live: the made-up upstreams took the write and remember it.";
 }
 
 function problemOf(problem) {
