@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import sys
 import time
@@ -57,6 +58,9 @@ from narrows.upstreams.sign_in import SignIn
 from narrows.upstreams.wire import LiveWire, ReadWire
 
 Counts = dict[Operation[..., Any], int]
+
+_TOLD = 100
+_log = logging.getLogger("narrows.plan")
 
 
 def _to_stdout(line: bytes) -> None:
@@ -171,6 +175,16 @@ class Plan:
         await self.directory.refresh()
         if twice := checks.twice_refusals(self.settings, self.directory.twice()):
             raise StartRefused(twice)
+        await self._tell_unsettled()
+
+    async def _tell_unsettled(self) -> None:
+        """Tell the operators of writes of which nobody knows whether they happened: their process was killed."""
+        ended = self.now() - self.settings.limits.call_s
+        for intent in await self.commits.unsettled(_TOLD):
+            if intent.at < ended:
+                _log.warning(
+                    "%s: nobody knows whether %s happened, trace %s", intent.endpoint, intent.operation, intent.trace_id
+                )
 
     async def close(self) -> None:
         """Close what is open, the last opened first."""

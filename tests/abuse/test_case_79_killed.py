@@ -91,6 +91,17 @@ async def test_case_79_a_call_killed_before_its_intent_is_carried_out_later(tmp_
         assert len(host.writes) == 1
 
 
+async def test_case_79_the_next_start_tells_of_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Operators read which write is open and which trace leads to it, once its call has surely ended."""
+    assert await kill(tmp_path, {}) == ["written"]
+    async with running(stores=stores(tmp_path)) as (made, _):
+        assert caplog.messages == []
+        [left] = await made.app.plan.commits.unsettled(10)
+        made.clock.move(20)
+        await made.app.plan.start()
+    assert caplog.messages == [f"errands.copied: nobody knows whether Ledger.add happened, trace {left.trace_id}"]
+
+
 async def test_case_79_a_stored_answer_needs_todays_authorisation(tmp_path: Path) -> None:
     """Who has lost the role reads the denial that everybody reads, and not the answer of then."""
     async with running(stores=stores(tmp_path)) as (made, host):

@@ -18,6 +18,7 @@ DOCUMENT = {
     "public_url": "http://127.0.0.1:8000",
     "issuers": {"corp": {"url": "http://127.0.0.1:9", "audience": "lunch", "client": {"id": "lunch", "secret": AWAY}}},
     "stores": {"rehearsals": "sqlite:r.db", "key": {"file": "away.key"}},
+    "receipts": {"keys": [{"kid": "2026", "key": {"file": "away.key"}}]},
 }
 
 
@@ -25,7 +26,7 @@ def test_no_secret_is_read():
     """What stands for one says its name to whoever reveals it, and prints as every secret."""
     settings = read_settings(DOCUMENT, environ={}, secrets=False)
     found = list(secrets_of(settings))
-    assert [type(secret) for secret in found] == [AbsentSecret, AbsentSecret]
+    assert [type(secret) for secret in found] == [AbsentSecret, AbsentSecret, AbsentSecret]
     assert repr(found[0]) == "Secret(***)"
     with pytest.raises(SettingsError, match="the secret of 'NOBODY_SETS_THIS' was not read"):
         found[0].reveal()
@@ -43,7 +44,10 @@ async def test_what_is_made_of_them_does_not_start(tmp_path):
     """An application can be made, for its contract; its lifespan is refused before anything is sent."""
     write_lunch(tmp_path, "unused")
     with (tmp_path / "narrows.toml").open("a") as file:
-        file.write('[issuers.corp.client]\nid = "lunch"\nprivate_key = { env = "NOBODY_SETS_THIS" }\n')
+        file.write(
+            '[issuers.corp.client]\nid = "lunch"\nprivate_key = { env = "NOBODY_SETS_THIS" }\n'
+            '[[receipts.keys]]\nkid = "2026"\nkey = { env = "NOBODY_SETS_THIS" }\n'
+        )
     settings = offline(load_settings(tmp_path / "narrows.toml", {}, secrets=False))
     application = Application(Bff("lunch", **FACTS), settings)
     with pytest.raises(SettingsError, match="cannot serve"):
@@ -64,7 +68,11 @@ def test_no_client_signs_in_by_them():
 def test_whole_settings_start():
     """Only an absent secret is refused."""
     assert (
-        refuse_absent(read_settings(DOCUMENT | {"stores": {"key": Secret("x")}}, environ={"NOBODY_SETS_THIS": "s"}))
+        refuse_absent(
+            read_settings(
+                DOCUMENT | {"stores": {"key": Secret("x")}, "receipts": {}}, environ={"NOBODY_SETS_THIS": "s"}
+            )
+        )
         is None
     )
 

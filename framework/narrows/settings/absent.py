@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from narrows.errors import SettingsError
-from narrows.settings.parts import Secret, Settings, StoreSettings
+from narrows.settings.parts import ReceiptSettings, Secret, Settings, StoreSettings
 
 
 class AbsentSecret(Secret):
@@ -35,8 +35,8 @@ def secrets_of(part: Any) -> Iterator[Secret]:
     elif isinstance(part, msgspec.Struct):
         for name in part.__struct_fields__:
             yield from secrets_of(getattr(part, name))
-    elif isinstance(part, Mapping):
-        for value in part.values():
+    elif isinstance(part, Mapping | tuple):
+        for value in part.values() if isinstance(part, Mapping) else part:
             yield from secrets_of(value)
 
 
@@ -52,5 +52,6 @@ def offline(settings: Settings) -> Settings:
     return msgspec.structs.replace(
         settings,
         stores=StoreSettings(),
+        receipts=ReceiptSettings(),
         telemetry=msgspec.structs.replace(settings.telemetry, otlp_endpoint=None),
     )
