@@ -1,7 +1,8 @@
 """The BFF as a program of its own sees it: plain HTTP with a bearer token, nothing of Narrows."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urljoin
 
 import httpx
@@ -44,17 +45,30 @@ class Effect(msgspec.Struct):
 
 
 class Rehearsal(msgspec.Struct):
-    """What a rehearsal says of itself, as far as it is shown here."""
+    """What a rehearsal says of itself, as far as it is needed here.
 
+    `receipt` is what one live call shows; `confirmation` tells what the person has decided by now.
+    """
+
+    id: str
     effects: list[Effect]
     price: dict[str, str | None]
     left_out: list[str]
     trace_id: str
     receipt: str | None = None
+    confirmation: Literal["open", "confirmed", "spent"] | None = None
 
 
 class Refused(Exception):
     """The BFF said no; the message is what it said, for the person."""
+
+
+class NotConfirmed(Refused):
+    """The person has to confirm it first, on the BFF's own page; `url` is where."""
+
+    def __init__(self, message: str, url: str) -> None:
+        super().__init__(message)
+        self.url = url
 
 
 class _FieldError(msgspec.Struct):
@@ -69,6 +83,7 @@ class _Problem(msgspec.Struct):
     remedy: str = ""
     errors: list[_FieldError] = []
     trace_id: str = ""
+    confirm_url: str = ""
 
 
 class Bff:
@@ -95,44 +110,52 @@ class Bff:
         described = urljoin(str(response.url), response.links.get("describedby", {}).get("url", ""))
         if not described.startswith(f"{self._server}/rehearse/rehearsals/"):
             raise Refused("The server did not say what it rehearsed, so nothing is booked.")
-        path = described.removeprefix(self._server)
+        return await self.rehearsal(described.rpartition("/")[2])
+
+    async def rehearsal(self, rehearsal_id: str) -> Rehearsal:
+        """One rehearsal of this person and program, as it stands now."""
+        path = f"/rehearse/rehearsals/{rehearsal_id}"
         return _read(await self._send("GET", path, "/rehearsals/{rehearsal_id}"), Rehearsal)
 
-    async def book(self, team: int, wanted: dict[str, Any], receipt: str | None) -> Booking:
-        """Book for real what was rehearsed, with its receipt."""
+    async def book(self, team: int, wanted: dict[str, Any], receipt: str) -> Booking:
+        """Book for real what was rehearsed. Raises `NotConfirmed` until the person has confirmed it."""
         path, template = f"/teams/{team}/bookings", "/teams/{team_id}/bookings"
-        response = await self._send("POST", path, template, receipt=receipt, json=wanted)
+        response = await self._send("POST", path, template, json=wanted, headers={"rehearsal-receipt": receipt})
         return _read(response, Booking)
 
     async def _send(
-        self, method: str, path: str, template: str, *, receipt: str | None = None, **more: Any
+        self, method: str, path: str, template: str, headers: Mapping[str, str] | None = None, **more: Any
     ) -> httpx.Response:
         with self._tracer.start_as_current_span(f"{method} {template}", kind=SpanKind.CLIENT) as span:
-            headers = {"authorization": self._authorization}
-            if receipt:
-                headers["rehearsal-receipt"] = receipt
+            headers = {"authorization": self._authorization, **(headers or {})}
             _propagator.inject(headers)
             response = await self._client.request(method, self._server + path, headers=headers, **more)
             span.set_attribute("http.response.status_code", response.status_code)
         if response.status_code >= 400:
-            raise Refused(_explain(response))
+            raise self._refused(response)
         return response
+
+    def _refused(self, response: httpx.Response) -> Refused:
+        """What a problem means; a page that is not the server's own is not opened."""
+        text, problem = _explain(response)
+        own = problem.confirm_url.startswith(f"{self._server}/confirm/")
+        return NotConfirmed(text, problem.confirm_url) if response.status_code == 428 and own else Refused(text)
 
 
 def _read(response: httpx.Response, kind: type[_T]) -> _T:
     return msgspec.json.decode(response.content, type=kind)
 
 
-def _explain(response: httpx.Response) -> str:
-    """A problem (RFC 9457) in lines for a person."""
+def _explain(response: httpx.Response) -> tuple[str, _Problem]:
+    """A problem (RFC 9457) in lines for a person, and the problem itself."""
     try:
         problem = msgspec.json.decode(response.content, type=_Problem)
     except msgspec.DecodeError:
-        return f"The server answered {response.status_code}."
+        return f"The server answered {response.status_code}.", _Problem()
     lines = [f"{problem.title} ({response.status_code}).", problem.detail]
     lines += [f"  {error.pointer}: {error.detail} {error.remedy}" for error in problem.errors]
     lines += [f"What helps: {problem.remedy}" if problem.remedy else "", f"Trace {problem.trace_id}"]
-    return plain("\n".join(line for line in lines if line))
+    return plain("\n".join(line for line in lines if line)), problem
 
 
 def plain(text: str) -> str:

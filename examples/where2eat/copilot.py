@@ -1,5 +1,6 @@
 """A desktop copilot: signs a person in, looks for places, rehearses a booking, shows its effects, then books.
 
+The BFF stops a copilot's booking until the person has confirmed it on the BFF's own page, which this program opens.
 `python -m examples.where2eat.copilot --server http://127.0.0.1:8000` opens the browser to sign in; `--as anna` signs a
 made-up person in without one. The access token stays in memory.
 """
@@ -23,13 +24,16 @@ from narrows.devkit import browser
 from narrows.errors import NarrowsError
 
 from . import world
-from .client import Bff, Refused, Rehearsal, Suggestion, plain, rfc3339
+from .client import Bff, Booking, NotConfirmed, Refused, Rehearsal, Suggestion, plain, rfc3339
 from .loopback import SignInRefused, sign_in
 from .serve import spans_to
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
 SALZBURG = ZoneInfo("Europe/Vienna")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_POLL_S = 1.0
+
+Show = Callable[[str], Awaitable[None]]
 
 
 def next_lunch(now: datetime) -> datetime:
@@ -71,8 +75,8 @@ def _say(line: str) -> None:
     print(plain(line))
 
 
-async def lunch(bff: Bff, arguments: argparse.Namespace, confirm: Callable[[], Awaitable[bool]]) -> None:
-    """Look, rehearse, ask, and book. Raises `Refused`."""
+async def lunch(bff: Bff, arguments: argparse.Namespace, agreed: Callable[[], Awaitable[bool]], show: Show) -> None:
+    """Look, rehearse, ask, and book; `show` opens the page on which the person confirms. Raises `Refused`."""
     at: datetime = arguments.at
     print(f"\nWhere team {arguments.team} can eat, open at {at:%A %d %B %Y %H:%M}:")
     found = await bff.suggestions(arguments.team, at, 5)
@@ -86,12 +90,39 @@ async def lunch(bff: Bff, arguments: argparse.Namespace, confirm: Callable[[], A
     _say(f"\nRehearsal: a table for {arguments.seats} at {place.name}. Nothing is booked by this.")
     rehearsal = await bff.rehearse_booking(arguments.team, wanted)
     show_rehearsal(rehearsal)
-    if not await confirm():
+    if not await agreed():
         print("\nNothing was booked.")
         return
-    booking = await bff.book(arguments.team, wanted, rehearsal.receipt)
+    booking = await _book(bff, arguments, wanted, rehearsal, show)
     when = f"{booking.starts_at.astimezone(at.tzinfo):%A %d %B %H:%M}"
     _say(f"\nBooked: {booking.id}, {place.name}, {booking.seats} seats, {when}.")
+
+
+async def _book(
+    bff: Bff, arguments: argparse.Namespace, wanted: dict[str, Any], rehearsal: Rehearsal, show: Show
+) -> Booking:
+    """Book; when the BFF stops it, wait until the person has confirmed, and book then. Raises `Refused`."""
+    receipt = rehearsal.receipt or ""
+    try:
+        return await bff.book(arguments.team, wanted, receipt)
+    except NotConfirmed as stopped:
+        _say(f"\nStopped: {stopped}")
+        print(f"Confirm it here: {stopped.url}", flush=True)
+        await show(stopped.url)
+    await _confirmed(bff, rehearsal.id, arguments.wait)
+    return await bff.book(arguments.team, wanted, receipt)
+
+
+async def _confirmed(bff: Bff, rehearsal_id: str, wait_s: float) -> None:
+    """Wait for the person's decision; only a person in a browser can make it. Raises `Refused`."""
+    for _ in range(max(1, round(wait_s / _POLL_S))):
+        decided = (await bff.rehearsal(rehearsal_id)).confirmation
+        if decided == "confirmed":
+            return
+        if decided != "open":
+            raise Refused("You did not allow it, so nothing was booked.")
+        await asyncio.sleep(_POLL_S)
+    raise Refused("It was not confirmed in time, so nothing was booked.")
 
 
 def _moment(text: str) -> datetime:
@@ -117,7 +148,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seats", type=int, default=6)
     parser.add_argument("--note", default="")
     parser.add_argument("--as", dest="person", metavar="NAME", help="sign a made-up person in without a browser")
-    parser.add_argument("--yes", action="store_true", help="book without asking")
+    parser.add_argument("--yes", action="store_true", help="book without asking here; the BFF's page asks in any case")
+    parser.add_argument("--wait", type=float, default=300.0, help="seconds to wait for the person to confirm")
     parser.add_argument("--spans", type=Path, help="file for the spans, else none are kept")
     parser.add_argument("--print-token", action="store_true", help="print an access token for curl, and do no more")
     return parser.parse_args(argv)
@@ -133,6 +165,14 @@ async def _ask() -> bool:
 
 async def _agreed() -> bool:
     return True
+
+
+async def _open(url: str) -> None:
+    await asyncio.to_thread(webbrowser.open, url)
+
+
+async def _nowhere(_: str) -> None:
+    """A made-up person has no browser of this program's: it waits for whoever opens the page."""
 
 
 def opener(client: httpx.AsyncClient, person: str | None) -> Callable[[str], Awaitable[None]]:
@@ -162,7 +202,7 @@ async def run(arguments: argparse.Namespace) -> None:
         print(f"Signed in for {token.expires_in // 60} minutes; the token stays in memory.")
         bff = Bff(client, arguments.server, token.access_token, tracer)
         with tracer.start_as_current_span("copilot lunch", context=Context()):
-            await lunch(bff, arguments, _agreed if arguments.yes else _ask)
+            await lunch(bff, arguments, _agreed if arguments.yes else _ask, _nowhere if arguments.person else _open)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
+
+from narrows.devkit.browser import Confirming
+
 from . import staff, world
 from .client import rfc3339
 from .demo_walk import SEATS, TEAM, Walk, reason, same_but_for_trace
@@ -17,6 +21,8 @@ _BEARER = re.compile(r"eyJ[\w-]{10,}\.[\w-]{10,}")
 _SUGGESTIONS = f"/teams/{TEAM}/dining-suggestions"
 _BOOKINGS = f"/teams/{TEAM}/bookings"
 _LEFT_OUT = {f"People.team.members[].{name}" for name in ("salary", "home_address", "iban")}
+_CONFIRM = re.compile(r"Confirm it here: (\S+)")
+_FROM_THE_PAGE = {"narrows-confirm": "1", "sec-fetch-site": "same-origin"}
 _PROGRAMS = ["bff", "copilot", "people", "places", "tables"]
 
 
@@ -105,8 +111,8 @@ async def bad_values(walk: Walk) -> None:
     story.claim("no service heard of it", len(await walk.witnesses.all_received()) == before)
 
 
-async def rehearsal(walk: Walk) -> str:
-    """A rehearsed booking lists what it would do, and does nothing. Gives the place that it was for."""
+async def rehearsal(walk: Walk) -> tuple[str, dict[str, Any]]:
+    """A rehearsed booking lists what it would do, and does nothing. Gives its place, and what it says of itself."""
     story = walk.story
     story.chapter("Anna rehearses: the look-up, then a booking")
     look = await walk.call("anna", "GET", f"/rehearse{_SUGGESTIONS}", params={"open_at": rfc3339(walk.at)})
@@ -117,11 +123,12 @@ async def rehearsal(walk: Walk) -> str:
     before, place = await walk.witnesses.bookings(), str(look.json()[1]["place_id"])
     told = await walk.call("anna", "POST", f"/rehearse{_BOOKINGS}", json=walk.wanted(place))
     story.claim("the booking answers as a real one would: 201", told.status_code == 201, told)
-    _check_effect(walk, await walk.described(told, "anna"), place)
+    document = await walk.described(told, "anna")
+    _check_effect(walk, document, place)
     after = await walk.witnesses.bookings()
     story.claim(f"the tables service holds as many bookings as before: {before}", after == before, after)
     story.claim("and was sent no write", not await _writes(walk))
-    return place
+    return place, document
 
 
 def _check_effect(walk: Walk, document: dict[str, Any], place: str) -> None:
@@ -140,19 +147,72 @@ async def _writes(walk: Walk) -> list[Request]:
     return [request for request in await walk.witnesses.received("tables") if request.method != "GET"]
 
 
-async def booking(walk: Walk, place: str) -> None:
-    """The same booking for real, and who may cancel it."""
+async def stopped(walk: Walk, place: str, document: dict[str, Any]) -> None:
+    """Nothing that the copilot holds lets it book: not a token, not the receipt. Only Anna herself does."""
+    story, before, wanted = walk.story, await walk.witnesses.bookings(), walk.wanted(place)
+    story.chapter("The copilot would book that for real: it is stopped until Anna confirms it herself")
+    bare = await walk.call("anna", "POST", _BOOKINGS, json=wanted)
+    story.claim("without a rehearsal's receipt it is refused: 428", _is(bare, 428, "receipt-required"), bare)
+    tried = await walk.commit("anna", "POST", _BOOKINGS, document, json=wanted)
+    url = str(document.get("confirm_url"))
+    where = _is(tried, 428, "confirmation-required") and tried.json().get("confirm_url") == url
+    story.claim("with it too: 428, which says where Anna confirms", where, tried)
+    story.note(str(tried.json().get("remedy")))
+    asked = f"/confirmations/{document.get('id')}"
+    own = await walk.call("anna", "POST", asked, json={"decision": "allow"}, headers=_FROM_THE_PAGE | walk.origin())
+    story.claim("the copilot cannot confirm it with Anna's token: 401", own.status_code == 401, own)
+    await _another_confirms(walk, url)
+    await _anna_confirms(walk, url, document)
+    same = await walk.witnesses.bookings() == before and not await _writes(walk)
+    story.claim(f"all the while no write was sent, and there are as many bookings as before: {before}", same)
+
+
+async def _another_confirms(walk: Walk, url: str) -> None:
+    async with Confirming(url) as page:
+        await page.sign_in("ben", world.password("ben"))
+        seen, decided = await page.read(), await page.decide()
+    both = seen.status_code == decided.status_code == 404
+    walk.story.claim("Ben, of the same team, signs in there: he sees nothing and confirms nothing, 404", both, decided)
+
+
+async def _anna_confirms(walk: Walk, url: str, document: dict[str, Any]) -> None:
+    story = walk.story
+    async with Confirming(url) as page:
+        await page.sign_in("anna", world.password("anna"))
+        seen = await page.read()
+        foreign = await page.decide(headers={"Sec-Fetch-Site": "cross-site"})
+        decided = await page.decide()
+    for answer in (seen, foreign, decided):
+        walk.keep("anna", answer)
+    shown = seen.json()
+    same = shown.get("effects") == document.get("effects") and shown.get("state") == "open"
+    story.claim("Anna signs in there and reads the very effects that were rehearsed", same, seen)
+    story.note(f"{shown.get('program', {}).get('id')} asks: {shown.get('summary')} {shown.get('price')}")
+    story.claim("a page elsewhere, in her browser, could not confirm it: 403", foreign.status_code == 403, foreign)
+    story.claim("she confirms it", decided.status_code == 200 and decided.json()["state"] == "confirmed", decided)
+
+
+def _is(response: httpx.Response, status: int, problem: str) -> bool:
+    return response.status_code == status and str(response.json().get("type")).endswith(f":{problem}")
+
+
+async def booking(walk: Walk, place: str, document: dict[str, Any]) -> None:
+    """What was confirmed happens, once; and who may cancel it."""
     story, before = walk.story, await walk.witnesses.bookings()
-    story.chapter("The same booking for real")
-    booked = await walk.commit("anna", "POST", _BOOKINGS, json=walk.wanted(place))
+    story.chapter("Now the copilot's same request goes through, once")
+    booked = await walk.commit("anna", "POST", _BOOKINGS, document, json=walk.wanted(place))
     after = await walk.witnesses.bookings()
-    story.claim("Anna books: 201", booked.status_code == 201, booked)
+    story.claim("it books: 201", booked.status_code == 201, booked)
     story.claim(f"the tables service holds exactly one more: {after}", after == before + 1, after)
     writes = [(it.method, it.subject, it.audience, it.scopes) for it in await _writes(walk)]
     once = [("POST", "anna", ["tables-api"], ["bookings:write"])]
     story.claim(
         "it came as one write, in Anna's name, with bookings:write for tables-api alone", writes == once, writes
     )
+    again = await walk.commit("anna", "POST", _BOOKINGS, document, json=walk.wanted(place))
+    spent = _is(again, 409, "receipt-refused") and again.json().get("reason") == "spent"
+    story.claim("the same receipt again is refused: 409", spent, again)
+    story.claim("so there is still one", await walk.witnesses.bookings() == after)
     await _cancelling(walk, f"/bookings/{booked.json().get('id')}", after)
 
 
@@ -164,25 +224,32 @@ async def _cancelling(walk: Walk, path: str, before: int) -> None:
     story.note(reason(foreign))
     story.claim("she cannot tell it from a booking that does not exist", same_but_for_trace(foreign, absent), absent)
     story.claim("the booking is still there", await walk.witnesses.bookings() == before)
-    cancelled = await walk.commit("anna", "DELETE", path)
+    document = await walk.rehearsed("anna", "DELETE", path)
+    await walk.confirm("anna", str(document.get("confirm_url")))
+    cancelled = await walk.commit("anna", "DELETE", path, document)
     gone = await walk.witnesses.bookings() == before - 1
     story.claim(
-        "Anna, who organises the team, may: 204, and it is gone", cancelled.status_code == 204 and gone, cancelled
+        "Anna, who organises the team, rehearses, confirms and cancels it: 204, and it is gone",
+        cancelled.status_code == 204 and gone,
+        cancelled,
     )
 
 
 async def copilot(walk: Walk, root: Path) -> str:
     """The desktop copilot as a program, and one trace through all programs. Gives what it printed."""
     story, before = walk.story, await walk.witnesses.bookings()
-    story.chapter("The desktop copilot, a program of its own: signs in, looks, rehearses, shows the effects, books")
-    command = ["-m", "examples.where2eat.copilot", "--server", walk.addresses.origin, "--as", "anna", "--yes"]
+    story.chapter("The desktop copilot, a program of its own: looks, rehearses, shows the effects, is stopped, books")
+    command = ["-m", "examples.where2eat.copilot", "--server", walk.addresses.origin, "--as", "emil", "--yes"]
     command += ["--at", walk.at.isoformat(), "--pick", "2", "--spans", str(walk.folder / "copilot.spans")]
     process = await asyncio.create_subprocess_exec(
         sys.executable, *command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    printed = (await process.communicate())[0].decode()
-    for line in printed.splitlines():
-        story.note(f"| {line}")
+    printed, url = await _until_stopped(walk, process)
+    waits = process.returncode is None and await walk.witnesses.bookings() == before
+    story.claim("it waits, and nothing is booked", bool(url) and waits, printed)
+    confirmed = await walk.confirm("emil", url) if url else {}
+    story.note(f"Emil confirms it in his browser: {confirmed.get('state')}")
+    printed += _noted(walk, (await process.communicate())[0].decode())
     shown = "Tables.book" in printed and "0.05 EUR" in printed
     story.claim("it ends well, having shown the effect and its price", process.returncode == 0 and shown)
     story.claim("it booked once", await walk.witnesses.bookings() == before + 1)
@@ -190,6 +257,21 @@ async def copilot(walk: Walk, root: Path) -> str:
     story.claim("the people service saw it as the actor behind the BFF", world.COPILOT_CLIENT in seen.actors[1:], seen)
     _check_trace(walk, spans(walk.folder))
     return printed
+
+
+async def _until_stopped(walk: Walk, process: asyncio.subprocess.Process) -> tuple[str, str]:
+    """What it prints until it says where to confirm, and that place; it is empty when it ends before."""
+    printed, found = "", None
+    while found is None and process.stdout and (line := (await process.stdout.readline()).decode()):
+        printed += _noted(walk, line)
+        found = _CONFIRM.search(line)
+    return printed, found[1] if found else ""
+
+
+def _noted(walk: Walk, text: str) -> str:
+    for line in text.splitlines():
+        walk.story.note(f"| {line}")
+    return text
 
 
 def _check_trace(walk: Walk, found: list[Span]) -> None:
@@ -231,15 +313,25 @@ async def nothing_leaked(walk: Walk, printed: str) -> None:
     texts |= {f"answer {number}": text for number, text in enumerate(walk.answers.texts, 1)}
     values = undeclared()
     await _control(walk, values)
-    found = leaks(values, texts)
-    sought = f"{len(values)} salaries, addresses, IBANs and the like in {len(texts)} answers, logs and traces"
+    found = leaks(values, texts) + _on_pages(walk, values)
+    looked_through = len(texts) + len(walk.pages)
+    sought = f"{len(values)} salaries, addresses, IBANs and the like in {looked_through} answers, logs and traces"
     story.claim(f"none of {sought}", bool(walk.answers.texts) and not found, found[:5])
     inbound = digests(list(walk.tokens.values()))
     apart = bool(outbound) and None not in outbound and not inbound & outbound
     story.claim(f"no token that came in went out: {len(inbound)} came in, {len(outbound)} others went out", apart)
-    hidden = [walk.secret, *walk.tokens.values(), *map(world.password, walk.tokens)]
+    hidden = [walk.secret, *walk.tokens.values(), *map(world.password, {*walk.tokens, "ben", "emil"})]
     held = [where for where, text in texts.items() if _BEARER.search(text) or any(it in text for it in hidden)]
     story.claim("no token, password or client secret stands in any of them", not held, held)
+
+
+def _on_pages(walk: Walk, values: dict[str, str]) -> list[str]:
+    """What the confirmation page showed to somebody; it calls them by their own name, as their token does."""
+    found = []
+    for who, text in walk.pages:
+        others = {value: whose for value, whose in values.items() if whose != f"{who}'s name"}
+        found += leaks(others, {f"the page of {who}": text})
+    return found
 
 
 async def _control(walk: Walk, values: dict[str, str]) -> None:

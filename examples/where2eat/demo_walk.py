@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 
+from narrows.devkit.browser import Confirming
+
 from . import world
 from .client import rfc3339
 from .copilot import opener
@@ -60,6 +62,7 @@ class Walk:
         self.story = Story()
         self.witnesses = Witnesses(client, addresses)
         self.tokens: dict[str, str] = {}
+        self.pages: list[tuple[str, str]] = []
 
     async def sign_in(self, *names: str) -> None:
         """Sign people in as the copilot's users; their tokens are used by `call`."""
@@ -68,16 +71,12 @@ class Walk:
             token = await sign_in(self.client, self.addresses.origin, world.COPILOT_CLIENT, world.SCOPES, show)
             self.tokens[name] = token.access_token
 
-    async def call(self, who: str, method: str, path: str, **more: Any) -> httpx.Response:
-        """A request to the BFF with the token of a person."""
-        headers = {"authorization": f"Bearer {self.tokens[who]}"}
-        return await self.client.request(method, self.addresses.origin + path, headers=headers, **more)
-
-    async def commit(self, who: str, method: str, path: str, **more: Any) -> httpx.Response:
-        """A write of a person that is rehearsed, and then sent with the receipt of that."""
-        told = await self.call(who, method, f"/rehearse{path}", **more)
-        receipt = {"rehearsal-receipt": told.headers.get("rehearsal-receipt", "none")}
-        headers = {"authorization": f"Bearer {self.tokens[who]}"} | receipt
+    async def call(
+        self, who: str, method: str, path: str, receipt: str | None = None, headers: Any = None, **more: Any
+    ) -> httpx.Response:
+        """A request to the BFF with the token that the copilot has in the name of a person."""
+        headers = {"authorization": f"Bearer {self.tokens[who]}", **(headers or {})}
+        headers |= {"rehearsal-receipt": receipt} if receipt else {}
         return await self.client.request(method, self.addresses.origin + path, headers=headers, **more)
 
     async def described(self, response: httpx.Response, who: str) -> dict[str, Any]:
@@ -88,11 +87,36 @@ class Walk:
         document: dict[str, Any] = (await self.call(who, "GET", link.removeprefix(self.addresses.origin))).json()
         return document
 
+    async def rehearsed(self, who: str, method: str, path: str, **more: Any) -> dict[str, Any]:
+        """Rehearse a write; what the rehearsal says of itself."""
+        return await self.described(await self.call(who, method, f"/rehearse{path}", **more), who)
+
+    async def commit(self, who: str, method: str, path: str, document: dict[str, Any], **more: Any) -> httpx.Response:
+        """The live write with the receipt of its rehearsal."""
+        return await self.call(who, method, path, receipt=str(document.get("receipt")), **more)
+
+    async def confirm(self, who: str, url: str) -> dict[str, Any]:
+        """Confirm as a person does: sign in on the page, in a browser that no program looks into."""
+        async with Confirming(url) as page:
+            await page.sign_in(who, world.password(who))
+            answer = await page.decide()
+        self.keep(who, answer)
+        confirmed: dict[str, Any] = answer.json()
+        return confirmed
+
+    def keep(self, who: str, answer: httpx.Response) -> None:
+        """Keep what the confirmation page showed to a person, for the look at the end."""
+        self.pages.append((who, f"{answer.headers.multi_items()}\n{answer.text}"))
+
     async def exchange(self, who: str, scope: str) -> httpx.Response:
         """What the authorization server says to whoever holds the BFF's credentials and a person's token."""
         form = {**_EXCHANGE, "subject_token": self.tokens[who], "audience": "people-api", "scope": scope}
         credentials = (world.BFF_CLIENT, self.secret)
         return await self.client.post(f"{self.addresses.issuer}/token", data=form, auth=credentials)
+
+    def origin(self) -> dict[str, str]:
+        """What the browser would say of the page that a request comes from."""
+        return {"origin": self.addresses.origin}
 
     def wanted(self, place: str) -> dict[str, Any]:
         """The booking that is rehearsed and then made."""

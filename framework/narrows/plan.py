@@ -114,7 +114,6 @@ class Plan:
         self.now = around.now
         # A wall clock that is set forward must not refill rates; a clock that is passed in is steady.
         self.steady = time.monotonic if around.now is time.time else around.now
-        self.new_id = around.new_id
         self._key = _key(settings)
         self.digest = Sealer(self._key, purpose="rehearse").digest
         self._watch = around.watch

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from narrows.errors import Unavailable
-from narrows.settings import Secret
+from narrows.settings import Secret, merge
 from narrows.stores import Owner
 from narrows.testing import bearer
 from tests.abuse.attack import Instead, json_answer
@@ -23,6 +23,11 @@ from tests.flow.world import BFF, World, world
 WANTED = {"place_id": "node-268056325", "starts_at": "2025-12-24T12:00:00Z", "seats": 4}
 SESSION = "__Host-Http-narrows-session"
 SIGN_IN = "__Host-Http-narrows-sign-in"
+
+
+def copilot_world(**over: Any) -> Any:
+    """The world, whose copilot asks the person for each write as one of the registry does."""
+    return world(**merge({"connectors": {"copilot": {"commit": "confirmed"}}}, over))
 
 
 async def rehearsed(made: World, subject: str = "anna", base: str = "/rehearse", **claims: Any) -> str:
@@ -41,7 +46,7 @@ async def is_confirmed(made: World, rehearsal: str, subject: str = "anna") -> bo
 @pytest.fixture
 async def made() -> AsyncIterator[World]:
     """The world."""
-    async with world() as one:
+    async with copilot_world() as one:
         yield one
 
 
@@ -80,6 +85,41 @@ async def test_case_82_the_person_sees_what_is_asked_and_confirms_it(made: World
     assert await is_confirmed(made, rehearsal)
     assert not await is_confirmed(made, other)
     assert made.bookings() == 0
+
+
+async def live(made: World, receipt: str, **claims: Any) -> Any:
+    """The copilot's live write with the receipt of its rehearsal."""
+    headers = bearer(made.token(**claims)) | {"rehearsal-receipt": receipt}
+    return await made.client.post("/teams/7/bookings", json=WANTED, headers=headers)
+
+
+async def test_case_82_a_write_is_stopped_until_the_person_has_confirmed_it(made: World) -> None:
+    """Nothing is sent before; after it exactly that goes through, once; the program learns what was decided."""
+    anna, rehearsal = await signed_in(made)
+    path = f"/rehearse/rehearsals/{rehearsal}"
+    document = (await made.get(path)).json()
+    assert (document["commit"], document["confirmation"]) == ("confirmed", "open")
+    assert document["confirm_url"] == f"{BFF}/confirm/{rehearsal}"
+    stopped = await live(made, document["receipt"])
+    assert (stopped.status_code, stopped.json()["confirm_url"]) == (428, document["confirm_url"])
+    assert made.bookings() == 0
+    await anna.decide(rehearsal)
+    assert (await made.get(path)).json()["confirmation"] == "confirmed"
+    assert (await live(made, document["receipt"])).status_code == 201
+    again = await live(made, document["receipt"])
+    assert (again.status_code, made.bookings()) == (409, 1)
+    assert (await made.get(path)).json()["confirmation"] == "spent"
+    assert (await anna.fetch("GET", f"/confirmations/{rehearsal}")).json()["state"] == "spent"
+
+
+async def test_case_82_what_was_refused_is_never_sent(made: World) -> None:
+    """Also when it was confirmed before, or is confirmed after."""
+    anna, rehearsal = await signed_in(made)
+    document = (await made.get(f"/rehearse/rehearsals/{rehearsal}")).json()
+    for decision in ("allow", "refuse", "allow"):
+        await anna.decide(rehearsal, decision)
+    refused = await live(made, document["receipt"])
+    assert (refused.status_code, refused.json()["reason"], made.bookings()) == (409, "spent", 0)
 
 
 async def test_case_82_what_is_not_allowed_stays_so(made: World) -> None:
@@ -238,7 +278,7 @@ async def test_case_82_the_same_name_at_another_issuer_is_another_person() -> No
     """The anna of a second issuer neither sees nor confirms what the first one's is asked; she chooses her issuer."""
     over = second_issuer()
     over["issuers"]["other"]["client"]["sign_in_scope"] = "confirm"
-    async with world(**over) as made:
+    async with copilot_world(**over) as made:
         rehearsal = await rehearsed(made)
         visitor = Visitor(made)
         unsigned = await visitor.fetch("GET", f"/confirmations/{rehearsal}")
@@ -265,11 +305,12 @@ async def test_case_82_a_confirmation_is_never_rehearsed(made: World, base: str)
 
 
 async def test_case_82_what_cannot_be_committed_cannot_be_confirmed(made: World) -> None:
-    """What the sandbox made up, and what was only looked up, is not there."""
+    """What the sandbox made up, what was only looked up, and what needs no confirmation is not there."""
     anna, _ = await signed_in(made)
     sandboxed = await rehearsed(made, base="/sandbox")
+    clicked = await rehearsed(made, client_id="where2eat-page")
     looked_up = await made.get("/rehearse/teams/7/bookings")
-    for rehearsal in (sandboxed, looked_up.links["describedby"]["url"].rpartition("/")[2]):
+    for rehearsal in (sandboxed, clicked, looked_up.links["describedby"]["url"].rpartition("/")[2]):
         assert (await anna.fetch("GET", f"/confirmations/{rehearsal}")).status_code == 404
         assert (await anna.decide(rehearsal)).status_code == 404
 
@@ -416,7 +457,7 @@ async def test_case_82_the_token_must_be_of_our_own_client_and_a_person(whose: s
         }[whose]()
         return json_answer(ISSUED | {"access_token": token})
 
-    async with world() as made:
+    async with copilot_world() as made:
         made.network.add({"issuer.test": Instead(made.authority.app, "/token", answer)})
         anna = Visitor(made)
         got = await anna.sign_in("abc", "anna")
@@ -432,7 +473,7 @@ async def test_case_82_an_issuer_that_is_away_signs_nobody_in() -> None:
     async def answer(body: bytes) -> Any:
         return json_answer({}, 500)
 
-    async with world() as made:
+    async with copilot_world() as made:
         made.network.add({"issuer.test": Instead(made.authority.app, "/token", answer)})
         anna = Visitor(made)
         got = await anna.sign_in("abc", "anna")
@@ -442,7 +483,7 @@ async def test_case_82_an_issuer_that_is_away_signs_nobody_in() -> None:
 
 async def test_case_82_one_address_cannot_try_sign_ins_without_end() -> None:
     """Each return asks a token endpoint, so they are counted as unverified tokens are."""
-    async with world(limits={"unverified": "3/minute"}) as made:
+    async with copilot_world(limits={"unverified": "3/minute"}) as made:
         anna = Visitor(made)
         got = [(await anna.send("GET", "/confirm/callback?state=x&code=y")).status_code for _ in range(4)]
         assert got == [400, 400, 400, 429]
@@ -483,7 +524,7 @@ async def test_case_38_82_each_sign_in_has_a_session_of_its_own(made: World) -> 
 async def test_case_82_a_session_of_another_process_with_another_key_is_none(made: World) -> None:
     """Sessions are sealed with the key of the settings."""
     _, rehearsal = await signed_in(made)
-    async with world() as other:
+    async with copilot_world() as other:
         stranger, _ = await signed_in(other)
         visitor = Visitor(made)
         visitor.jar = dict(stranger.jar)
@@ -505,7 +546,7 @@ async def test_case_38_82_signing_out_ends_the_session_at_the_server(made: World
 async def test_case_38_82_signing_out_holds_in_every_process(tmp_path: Path) -> None:
     """Processes with one key and one file of commits know each other's sessions, and which of them have ended."""
     stores = {"key": Secret(base64.b64encode(bytes(32)).decode()), "commits": f"sqlite:{tmp_path / 'commits.db'}"}
-    async with world(stores=stores) as one, world(stores=stores) as other:
+    async with copilot_world(stores=stores) as one, copilot_world(stores=stores) as other:
         anna, rehearsal = await signed_in(one)
         there = Visitor(other)
         there.jar = dict(anna.jar)

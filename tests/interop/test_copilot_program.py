@@ -1,10 +1,13 @@
 """The desktop copilot as the program that a person starts, against the world of `make dev`."""
 
+import asyncio
 import subprocess
 import sys
 
 import httpx
+import pytest
 
+from narrows.devkit.browser import Confirming
 from tests.interop.hostile import NAME, ROOT
 
 
@@ -14,22 +17,68 @@ def copilot(world, *arguments, typed=""):
     return subprocess.run(command, cwd=ROOT, input=typed, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 # ours
 
 
+def stopped(world, name, *arguments):
+    """Start it, and wait until it is stopped; the process, what it printed, and where the person confirms."""
+    command = [sys.executable, "-m", "examples.where2eat.copilot", "--server", world["origin"], "--as", name]
+    process = subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603 # ours
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if line.startswith("Confirm it here: "):
+            return process, printed, line.split()[-1]
+    pytest.fail(f"it was not stopped: {printed}")
+
+
+async def decide(url, name, decision):
+    """What a person does on the page."""
+    async with Confirming(url) as page:
+        await page.sign_in(name, f"lunch-{name}")
+        return (await page.decide(decision)).json()["state"]
+
+
+def ended(process):
+    """How it ends, and what it still prints."""
+    with process:
+        printed = process.communicate(timeout=60)[0]
+    return process.returncode, printed
+
+
 def bookings(world):
     """How many bookings the tables service holds."""
     return httpx.get(f"{world['tables']}/_count").json()["bookings"]
 
 
-def test_it_books_only_after_a_yes(world):
-    """The same run books nothing without an answer, and once with one."""
+def test_it_goes_no_further_without_a_yes(world):
+    """Who does not answer has rehearsed, and no more."""
     before = bookings(world)
-    undecided = copilot(world, "--as", "anna", "--pick", "2")
+    undecided = copilot(world, "--as", "fatma", "--pick", "2")
     assert undecided.returncode == 0
     assert "Nothing was booked." in undecided.stdout
+    assert NAME[:32] in undecided.stdout
     assert bookings(world) == before
-    agreed = copilot(world, "--as", "anna", "--pick", "2", typed="y\n")
-    assert "Booked: booking-" in agreed.stdout
+
+
+def test_it_books_only_what_the_person_confirmed_on_the_page(world):
+    """It is stopped and waits; the person's decision on the BFF's own page lets it book once."""
+    before = bookings(world)
+    process, printed, url = stopped(world, "fatma", "--pick", "2", "--yes")
+    assert "Stopped: " in printed
+    assert bookings(world) == before
+    assert asyncio.run(decide(url, "fatma", "allow")) == "confirmed"
+    returned, printed = ended(process)
+    assert returned == 0
+    assert "Booked: booking-" in printed
     assert bookings(world) == before + 1
-    assert NAME[:32] in agreed.stdout
+    assert asyncio.run(decide(url, "fatma", "allow")) == "spent"
+
+
+def test_it_does_not_book_what_the_person_refused(world):
+    """It ends with the reason."""
+    before = bookings(world)
+    process, _, url = stopped(world, "ben", "--pick", "3", "--yes")
+    assert asyncio.run(decide(url, "ben", "refuse")) == "spent"
+    assert ended(process)[0] == 1
+    assert bookings(world) == before
 
 
 def test_a_refusal_ends_it_with_the_reason(world):

@@ -101,7 +101,7 @@ def test_a_person_signs_in_looks_rehearses_and_books_with_the_keyboard(visit, wo
     window.press("Enter")
     window.see("Tables.book")
     card = window.page.locator(".rehearsal").inner_text()
-    assert "Nothing was booked" in card
+    assert "Nothing is booked yet" in card
     assert "0.05 EUR" in card
     assert "POST /bookings" in card
     assert bookings(world) == before
@@ -229,6 +229,8 @@ def test_a_booking_is_cancelled_as_it_was_made(visit, world):
     window.page.locator("li.place").first.wait_for()
     window.tab_to("button", "Book Gablerbräu")
     window.press("Enter", "Enter")
+    window.tab_to("button", "Book it for real now")
+    window.press("Enter")
     window.see("Booked")
     window.press("Escape")
     made = bookings(world)
@@ -243,6 +245,10 @@ def test_a_booking_is_cancelled_as_it_was_made(visit, world):
     window.page.locator("[value=live]").check()
     window.find()
     window.page.locator("#bookings li", has_text="Gablerbräu").get_by_role("button").press("Enter")
+    window.see("Tables.cancel")
+    assert bookings(world) == made
+    window.tab_to("button", "Cancel it for real now")
+    window.press("Enter")
     window.see("The booking is cancelled.")
     assert bookings(world) == made - 1
     assert window.complaints == []

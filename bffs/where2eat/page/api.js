@@ -27,32 +27,27 @@ export class Api {
     return this.#call(mode, "GET", `/teams/${encodeURIComponent(team)}/bookings`);
   }
 
-  book(mode, team, wanted) {
-    return this.#call(mode, "POST", `/teams/${encodeURIComponent(team)}/bookings`, wanted);
+  /** A live booking shows the receipt of its rehearsal, so that exactly what was shown happens, and once. */
+  book(mode, team, wanted, receipt) {
+    return this.#call(mode, "POST", `/teams/${encodeURIComponent(team)}/bookings`, wanted, receipt);
   }
 
-  cancel(mode, id) {
-    return this.#call(mode, "DELETE", `/bookings/${encodeURIComponent(id)}`);
+  cancel(mode, id, receipt) {
+    return this.#call(mode, "DELETE", `/bookings/${encodeURIComponent(id)}`, undefined, receipt);
   }
 
   /** The answer as `{data, rehearsal}`; `rehearsal` says what the call touched and would have done, null when live. */
-  async #call(mode, method, path, body) {
-    // A live write brings the receipt of its rehearsal; what the person clicked is what was rehearsed.
-    const receipt = mode === "live" && method !== "GET" ? await this.#receipt(method, path, body) : null;
+  async #call(mode, method, path, body, receipt) {
     const response = await this.#fetch(method, BASES[mode] + path, body, receipt);
     const data = response.status === 204 ? null : await response.json();
     const described = describedBy(response);
     return { data, rehearsal: described && (await (await this.#fetch("GET", described)).json()) };
   }
 
-  async #receipt(method, path, body) {
-    return (await this.#fetch(method, BASES.rehearse + path, body)).headers.get("rehearsal-receipt");
-  }
-
   async #fetch(method, path, body, receipt) {
     const headers = { authorization: this.#session.authorization, accept: "application/json" };
-    if (receipt) headers["rehearsal-receipt"] = receipt;
     if (body !== undefined) headers["content-type"] = "application/json";
+    if (receipt) headers["rehearsal-receipt"] = receipt;
     const response = await fetch(path, {
       method,
       headers,

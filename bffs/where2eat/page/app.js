@@ -7,9 +7,9 @@ import { lookUpDetails, problemCard, rehearsalCard } from "./report.js";
 import { begin, finish, SignInError } from "./signin.js";
 
 const CLIENT_ID = document.querySelector('meta[name="client-id"]').content;
-const SUBMIT = { live: "Book for real", rehearse: "Rehearse the booking", sandbox: "Try it in the sandbox" };
+const SUBMIT = { live: "Go on to book", rehearse: "Rehearse the booking", sandbox: "Try it in the sandbox" };
 const HEADINGS = {
-  rehearse: "Nothing was booked. This is what a real booking would do",
+  rehearse: "Nothing is booked yet. This is what a real booking would do",
   sandbox: "Nothing was called. This is what a real call would do",
 };
 
@@ -123,11 +123,28 @@ function bookingLine(booking) {
 }
 
 async function cancelBooking(booking, outcome) {
-  const { rehearsal } = await new Api(session).cancel(mode, booking.id);
-  const heading = "Nothing was cancelled. This is what a real cancellation would do";
-  if (rehearsal) outcome.replaceChildren(rehearsalCard(rehearsal, heading));
-  else await showBookings();
-  say(rehearsal ? "Rehearsed; nothing was cancelled." : "The booking is cancelled.");
+  const { rehearsal } = await new Api(session).cancel(rehearsing(), booking.id);
+  const heading = "Nothing is cancelled yet. This is what a real cancellation would do";
+  const real = () => guarded(() => cancelForReal(booking, rehearsal), outcome);
+  outcome.replaceChildren(rehearsalCard(rehearsal, heading, committing(rehearsal, "Cancel it for real now", real)));
+  outcome.querySelector("h3").focus();
+  say("Rehearsed; nothing was cancelled.");
+}
+
+async function cancelForReal(booking, rehearsal) {
+  await new Api(session).cancel("live", booking.id, rehearsal.receipt);
+  await showBookings();
+  say("The booking is cancelled.");
+}
+
+/** What is real is rehearsed first too: the receipt lets exactly that happen which is shown, once. */
+function rehearsing() {
+  return mode === "sandbox" ? "sandbox" : "rehearse";
+}
+
+/** The button that does for real what is shown; a rehearsal without a receipt, as the sandbox's, has none. */
+function committing(rehearsal, text, act) {
+  return rehearsal.receipt ? el("p", { class: "buttons" }, button(text, act, { class: "live" })) : null;
 }
 
 function openDialog(place) {
@@ -140,21 +157,29 @@ function openDialog(place) {
   dialog.showModal();
 }
 
-async function bookChosen(inMode) {
+async function bookChosen() {
   const { time, seats, note } = book.elements;
   const wanted = { place_id: chosen.place_id, starts_at: moment(time.value), seats: whole(seats.value) };
   if (note.value) wanted.note = note.value;
-  const { data, rehearsal } = await new Api(session).book(inMode, ask.elements.team.value.trim(), wanted);
-  at("outcome").replaceChildren(rehearsal ? rehearsed(rehearsal, inMode) : booked(data));
-  at("outcome").querySelector("h3").focus();
-  if (!rehearsal) await showBookings();
-  say(rehearsal ? "Rehearsed; nothing was booked." : "Booked.");
+  const team = ask.elements.team.value.trim();
+  const { rehearsal } = await new Api(session).book(rehearsing(), team, wanted);
+  const real = () => guarded(() => bookForReal(team, wanted, rehearsal), at("book-problem"));
+  const further = committing(rehearsal, "Book it for real now", real);
+  showOutcome(rehearsalCard(rehearsal, HEADINGS[rehearsing()], further));
+  say("Rehearsed; nothing was booked.");
 }
 
-function rehearsed(rehearsal, inMode) {
-  if (inMode !== "rehearse") return rehearsalCard(rehearsal, HEADINGS[inMode]);
-  const real = button("Book it for real now", () => guarded(() => bookChosen("live"), at("book-problem")), { class: "live" });
-  return rehearsalCard(rehearsal, HEADINGS[inMode], el("p", { class: "buttons" }, real));
+/** Book what was rehearsed, not what stands in the form by now. */
+async function bookForReal(team, wanted, rehearsal) {
+  const { data } = await new Api(session).book("live", team, wanted, rehearsal.receipt);
+  showOutcome(booked(data));
+  await showBookings();
+  say("Booked.");
+}
+
+function showOutcome(card) {
+  at("outcome").replaceChildren(card);
+  at("outcome").querySelector("h3").focus();
 }
 
 function booked(booking) {
@@ -257,7 +282,7 @@ function start() {
   book.addEventListener("submit", (event) => {
     event.preventDefault();
     at("outcome").replaceChildren();
-    guarded(() => bookChosen(mode), at("book-problem"));
+    guarded(() => bookChosen(), at("book-problem"));
   });
   at("book-close").addEventListener("click", () => dialog.close());
   at("sign-in").addEventListener("click", () => guarded(() => begin(CLIENT_ID), at("problem")));

@@ -4,17 +4,23 @@ import { el } from "./elements.js";
 
 /** A problem (RFC 9457) with its remedy, the fields it names and the trace id. */
 export function problemCard(problem) {
-  const { title, detail, remedy, errors = [], trace_id: trace, effects = [] } = problem;
+  const { title, detail, remedy, errors = [], trace_id: trace, effects = [], confirm_url: confirm } = problem;
   return el(
     "section",
     { class: "problem" },
     el("h3", {}, title),
     detail && detail !== title ? el("p", {}, detail) : null,
     remedy ? el("p", {}, el("b", {}, "What helps: "), remedy) : null,
+    isOwn(confirm) ? el("p", {}, el("a", { href: confirm }, "Open the confirmation page")) : null,
     errors.length ? el("ul", {}, errors.map(fieldError)) : null,
     effects.length ? el("p", {}, el("b", {}, "Already done before it failed: "), effects.join(", ")) : null,
     trace ? el("p", { class: "trace" }, "Trace ", el("code", {}, trace)) : null,
   );
+}
+
+/** Whether a URL lies on this origin; nothing else is offered to be opened. */
+function isOwn(url) {
+  return typeof url === "string" && url.startsWith(`${location.origin}/`);
 }
 
 function fieldError({ pointer, detail, remedy }) {

@@ -1,8 +1,9 @@
-"""A browser without a person before it: walks the sign-in page for demonstrations and tests."""
+"""A browser without a person before it: walks sign-in and confirmation page for demonstrations and tests."""
 
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from typing import Any, Literal
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
@@ -11,6 +12,10 @@ from narrows.errors import NarrowsError
 
 _MOST_STEPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+# What a browser and the page's script add to each request.
+_PAGE = {"Narrows-Confirm": "1", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 
 
 class SignInFailed(NarrowsError):
@@ -37,6 +42,45 @@ async def sign_in(
             else:
                 answer = await _submit(client, answer, username, password)
     raise SignInFailed("the sign-in did not end; look at the authorize URL in a browser")
+
+
+class Confirming:
+    """A person's browser on a confirmation page. Use it with `async with`; it keeps the session until then."""
+
+    def __init__(self, confirm_url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._page = confirm_url
+        base, self._rehearsal = confirm_url.rsplit("/confirm/", 1)
+        parts = urlsplit(confirm_url)
+        self._asked = f"{base}/confirmations/{self._rehearsal}"
+        self._sign_in = f"{base}/confirm/sign-in"
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._transport = transport
+        self._client = httpx.AsyncClient(transport=transport, trust_env=False)
+
+    async def __aenter__(self) -> Confirming:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def sign_in(self, username: str, password: str) -> None:
+        """Open the page, and sign in by its link. Raises `SignInFailed`."""
+        await self._client.get(self._page)
+        leaving = await self._client.get(self._sign_in, params={"rehearsal": self._rehearsal})
+        if leaving.status_code not in _REDIRECTS:
+            raise SignInFailed(f"the confirmation page answered {leaving.status_code} to the wish to sign in")
+        back = await self._client.get(await sign_in(leaving.headers["location"], username, password, self._transport))
+        if back.headers.get("location") != self._page:
+            raise SignInFailed(f"the confirmation page answered {back.status_code} to a sign-in that went well")
+
+    async def read(self) -> httpx.Response:
+        """What the page asks for to show it."""
+        return await self._client.get(self._asked, headers=_PAGE)
+
+    async def decide(self, decision: Literal["allow", "refuse"] = "allow", **how: Any) -> httpx.Response:
+        """What is sent when a button is pressed; `how` goes to httpx, headers beside those of a page."""
+        headers = {**_PAGE, "Origin": self._origin, **how.pop("headers", {})}
+        return await self._client.post(self._asked, json={"decision": decision}, headers=headers, **how)
 
 
 async def _submit(client: httpx.AsyncClient, page: httpx.Response, username: str, password: str) -> httpx.Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from narrows.call import Call, Effect, RateLeft
@@ -10,6 +12,8 @@ from narrows.declare.types import Money
 from narrows.upstreams.commitment import owner_of as owner_of
 from narrows.upstreams.made import Made, newest
 from narrows.upstreams.standins import pointers
+
+ConfirmationState = Literal["open", "confirmed", "spent"]
 
 
 class RehearsalDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +25,8 @@ class RehearsalDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     `commit` is what the live write needs: `open`, `receipt` or `confirmed`, None for what is no write. `receipt` holds
     for one live call until `expires_at`; where the person has to confirm it first, `confirm_url` is where.
+    `confirmation` stands there when such a rehearsal is read by itself: `open` waits for the person, `spent` is done or
+    was not allowed.
     """
 
     id: str
@@ -41,6 +47,7 @@ class RehearsalDocument(msgspec.Struct, frozen=True, kw_only=True):
     receipt: str | None = None
     expires_at: str | None = None
     confirm_url: str | None = None
+    confirmation: ConfirmationState | None = None
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):

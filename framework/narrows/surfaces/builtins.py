@@ -18,7 +18,8 @@ from narrows.declare.types import Narrow
 from narrows.errors import NotFound, Refusal, StartRefused
 from narrows.pipeline.rehearsal import RehearsalDocument, owner_of
 from narrows.settings import Settings
-from narrows.stores import Rehearsals
+from narrows.stores import Commits, Rehearsals
+from narrows.surfaces.confirmations import attempt_on, state_of
 from narrows.surfaces.declaring import Declaring, asset, files_of
 
 _NEWEST = 20
@@ -35,9 +36,13 @@ class Health(Narrow):
 
 
 def builtins(
-    bff: Bff, settings: Settings, document: Callable[[], bytes], rehearsals: Callable[[], Rehearsals]
+    bff: Bff,
+    settings: Settings,
+    document: Callable[[], bytes],
+    rehearsals: Callable[[], Rehearsals],
+    commits: Callable[[], Commits],
 ) -> list[Endpoint]:
-    """Every endpoint that is not a team's; `document` and `rehearsals` are asked when they are needed.
+    """Every endpoint that is not a team's; `document`, `rehearsals` and `commits` are asked when they are needed.
 
     Raises `StartRefused` when the folder of the page is not there.
     """
@@ -47,7 +52,7 @@ def builtins(
     own.add("/.well-known/oauth-protected-resource", metadata, public="A client needs it to find where to sign in.")
     own.add("/openapi.json", _document(document), public="The contract holds no data; clients are made from it.")
     own.add("/rehearsals", _newest(rehearsals), owned=True)
-    own.add("/rehearsals/{rehearsal_id}", _one(rehearsals), owned=True, problems=(NotFound,))
+    own.add("/rehearsals/{rehearsal_id}", _one(rehearsals, commits), owned=True, problems=(NotFound,))
     for path, page in _assets(bff, bff.page) if bff.page else ():
         own.add(path, _start(page) if path == "/" else asset(page), public="A static page without data.")
     return own.endpoints
@@ -100,14 +105,19 @@ def _newest(rehearsals: Callable[[], Rehearsals]) -> Callable[..., Any]:
     return newest_rehearsals
 
 
-def _one(rehearsals: Callable[[], Rehearsals]) -> Callable[..., Any]:
+def _one(rehearsals: Callable[[], Rehearsals], commits: Callable[[], Commits]) -> Callable[..., Any]:
     async def rehearsal(rehearsal_id: RehearsalId, call: Call) -> RehearsalDocument:
         """One rehearsal: its rule, scopes, effects and price. Absent and another's are alike."""
-        found = await rehearsals().get(rehearsal_id, owner_of(call))
+        owner = owner_of(call)
+        found = await rehearsals().get(rehearsal_id, owner)
         document = msgspec.json.decode(found, type=RehearsalDocument) if found is not None else None
         if document is None or not _may_see(call, document):
             raise NotFound()
-        return document
+        if document.confirm_url is None:
+            return document
+        asking = attempt_on(call, owner, document, call.fresh_id())
+        state = await state_of(commits(), document, owner, asking)
+        return msgspec.structs.replace(document, confirmation=state)
 
     return rehearsal
 

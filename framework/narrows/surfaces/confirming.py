@@ -7,7 +7,6 @@ here, in a browser, with the BFF's own client. What counts as its credentials: `
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,11 +19,12 @@ from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
 from narrows.declare.types import Input, Narrow
 from narrows.errors import FieldError, InvalidInput, NotFound, QuotaExceeded, Unavailable
-from narrows.pipeline.rehearsal import RehearsalDocument
+from narrows.pipeline.rehearsal import ConfirmationState, RehearsalDocument
 from narrows.pipeline.step import retry_after, who
 from narrows.plan import Plan
 from narrows.stores import Attempt, Owner
 from narrows.surfaces.builtins import AuthorizationParameter, RehearsalId
+from narrows.surfaces.confirmations import attempt_on, state_of
 from narrows.surfaces.declaring import PAGE_HEADERS, Declaring, asset, files_of
 from narrows.upstreams.sign_in import CALLBACK, SignInRefused
 
@@ -71,7 +71,7 @@ class Confirmation(Narrow):
     """
 
     id: str
-    state: Literal["open", "confirmed", "spent"]
+    state: ConfirmationState
     person: str
     issuer: str
     program: Asking
@@ -81,7 +81,7 @@ class Confirmation(Narrow):
     price: str | None
     ceiling: str | None
     rehearsed_at: str
-    expires_at: str
+    expires_at: str | None
 
 
 class Decision(Input):
@@ -215,7 +215,7 @@ class _Asked:
         if decision == "refuse":
             # A receipt that is spent is good for nothing, whatever was confirmed before.
             await self._plan.commits.settle(self._attempt(owner, document), (), b"")
-        elif not await self._is_spent(owner, document):
+        elif await self._state(owner, document) != "spent":
             await self._plan.commits.confirm(rehearsal_id, owner)
         return await self._shown(owner, document)
 
@@ -227,19 +227,16 @@ class _Asked:
         if found is None:
             raise NotFound()
         document = msgspec.json.decode(found[1], type=RehearsalDocument)
-        if document.mode != "rehearse" or self._endpoint(document) is None:
+        if document.commit != "confirmed":
             raise NotFound()
         return found[0], document
 
-    def _endpoint(self, document: RehearsalDocument) -> Endpoint | None:
-        """The write that was rehearsed; what was rehearsed before an update may be gone."""
+    def _summary(self, document: RehearsalDocument) -> str:
+        """What the endpoint says of itself; what was rehearsed before an update may be gone."""
         found = (entry.endpoint for entry in self._plan.entries if entry.endpoint.id == document.endpoint)
-        return next((endpoint for endpoint in found if endpoint.kind == "write"), None)
+        return next((endpoint.summary for endpoint in found), document.endpoint)
 
     async def _shown(self, owner: Owner, document: RehearsalDocument) -> Confirmation:
-        endpoint = self._endpoint(document)
-        made = datetime.fromisoformat(document.created_at)
-        until = made.timestamp() + self._plan.settings.stores.rehearsal_s
         return Confirmation(
             id=document.id,
             state=await self._state(owner, document),
@@ -247,12 +244,12 @@ class _Asked:
             issuer=self._credential.issuer,
             program=self._program(owner),
             endpoint=document.endpoint,
-            summary=endpoint.summary if endpoint else "",
+            summary=self._summary(document),
             effects=document.effects,
             price=document.price["asked"],
             ceiling=document.price["ceiling"],
-            rehearsed_at=made.astimezone(UTC).isoformat(timespec="seconds"),
-            expires_at=datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds"),
+            rehearsed_at=document.created_at,
+            expires_at=document.expires_at,
         )
 
     def _program(self, owner: Owner) -> Asking:
@@ -260,25 +257,11 @@ class _Asked:
         program: Connector = next(named)
         return Asking(id=program.id, kind=program.kind, purpose=program.purpose)
 
-    async def _state(self, owner: Owner, document: RehearsalDocument) -> Literal["open", "confirmed", "spent"]:
-        if await self._is_spent(owner, document):
-            return "spent"
-        return "confirmed" if await self._plan.commits.is_confirmed(document.id, owner) else "open"
-
-    async def _is_spent(self, owner: Owner, document: RehearsalDocument) -> bool:
-        return (await self._plan.commits.claim(self._attempt(owner, document))).state == "spent"
+    async def _state(self, owner: Owner, document: RehearsalDocument) -> ConfirmationState:
+        return await state_of(self._plan.commits, document, owner, self._attempt(owner, document))
 
     def _attempt(self, owner: Owner, document: RehearsalDocument) -> Attempt:
-        """An attempt without a key: it holds nothing, and asks for, or spends, the receipt alone."""
-        call = self._call
-        return Attempt(
-            id=self._plan.new_id(),
-            owner=owner,
-            endpoint=document.endpoint,
-            until=call.deadline,
-            trace_id=call.span.trace_id,
-            receipt=document.id,
-        )
+        return attempt_on(self._call, owner, document, self._call.fresh_id())
 
 
 def _live(call: Call) -> None:

@@ -48,7 +48,7 @@ class Application:
 
     def __init__(self, bff: Bff, settings: Settings, around: Surroundings | None = None) -> None:
         """Make the plan and the routes. Raises `StartRefused`, `SettingsError` and `PolicyError`."""
-        own = builtins(bff, settings, lambda: self.document, lambda: self.plan.rehearsals)
+        own = builtins(bff, settings, lambda: self.document, lambda: self.plan.rehearsals, lambda: self.plan.commits)
         own += confirming(lambda: self.plan)
         self.plan = Plan(bff, settings, own, around)
         self.document = document(self.plan)

@@ -29,7 +29,7 @@ ID = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"^[A-Za-z0-
 
 def plan_of(bff: Bff, settings: Settings) -> Plan:
     """The plan of a BFF with what every BFF answers."""
-    return Plan(bff, settings, builtins(bff, settings, lambda: b"{}", _no_rehearsals))
+    return Plan(bff, settings, builtins(bff, settings, lambda: b"{}", _no_rehearsals, _no_rehearsals))
 
 
 def _no_rehearsals() -> Any:

@@ -21,7 +21,7 @@ def declared(bff: Bff | None = None, **over: Any) -> dict[str, Endpoint]:
     def nothing() -> Any:
         raise AssertionError("it is asked for when it is needed")
 
-    own = builtins(bff or make_bff(), make_settings(**over), nothing, nothing)
+    own = builtins(bff or make_bff(), make_settings(**over), nothing, nothing, nothing)
     return {endpoint.path: endpoint for endpoint in own}
 
 
@@ -71,7 +71,7 @@ async def test_the_metadata_lead_to_where_to_sign_in() -> None:
 async def test_metadata_without_issuer_name_the_public_url() -> None:
     """Such a BFF does not start, but its document can be made."""
     empty = Bff("cafe")
-    own = builtins(empty, msgspec.structs.replace(make_settings(), issuers={}), lambda: b"", lambda: None)  # type: ignore[arg-type, return-value]  # nothing is kept
+    own = builtins(empty, msgspec.structs.replace(make_settings(), issuers={}), lambda: b"", lambda: None, lambda: None)  # type: ignore[arg-type, return-value]  # nothing is kept
     page: Page = await next(endpoint for endpoint in own if endpoint.path == METADATA).function()
     assert msgspec.json.decode(page.body) == {"resource": "https://bff.test", "bearer_methods_supported": ["header"]}
 

@@ -20,6 +20,9 @@ PLACE = {
     "lon": 13.0,
 }
 REHEARSAL = {
+    "id": "r1",
+    "receipt": "k.r1.9.s",
+    "confirmation": "open",
     "effects": [
         {
             "operation": "Tables.book",
@@ -36,12 +39,26 @@ REHEARSAL = {
 BOOKING = {"id": "booking-1", "starts_at": "2026-11-23T11:30:00Z", "seats": 6}
 
 
-class Server:
-    """The BFF; `seen` holds the requests, `link` is where a rehearsal is said to be."""
+CONFIRM = f"{SERVER}/confirm/r1"
 
-    def __init__(self, link=f'<{SERVER}/rehearse/rehearsals/r1>; rel="describedby"'):
+
+class Server:
+    """The BFF; `seen` holds the requests, `link` is where a rehearsal is said to be.
+
+    `decided` is what the person decides once the page is opened; without it a booking is not stopped. `confirm_url` is
+    where the person is said to confirm.
+    """
+
+    def __init__(self, link=f'<{SERVER}/rehearse/rehearsals/r1>; rel="describedby"', decided=None, confirm_url=CONFIRM):
         self.seen = []
+        self.opened = []
+        self.decided = decided
+        self._confirm_url = confirm_url
         self._link = link
+
+    async def show(self, url):
+        """The person's browser."""
+        self.opened.append(url)
 
     def __call__(self, request):
         self.seen.append(request)
@@ -51,7 +68,11 @@ class Server:
             case ("POST", "/rehearse/teams/7/bookings"):
                 return httpx.Response(201, json=BOOKING, headers={"link": self._link} if self._link else {})
             case ("GET", "/rehearse/rehearsals/r1"):
-                return httpx.Response(200, json=REHEARSAL)
+                decided = self.decided if self.opened and self.decided else "open"
+                return httpx.Response(200, json={**REHEARSAL, "confirmation": decided})
+            case ("POST", "/teams/7/bookings") if self.decided and not self.opened:
+                problem = {"title": "Confirm first", "remedy": "Open it.", "confirm_url": self._confirm_url}
+                return httpx.Response(428, json=problem)
             case ("POST", "/teams/7/bookings"):
                 return httpx.Response(201, json=BOOKING)
         problem = {"title": "Not\x1b[31m allowed", "detail": "No.", "remedy": "Ask.", "trace_id": "t"}
@@ -74,7 +95,8 @@ async def lunched(server, confirm, *argv):
     async with httpx.AsyncClient(transport=httpx.MockTransport(server)) as client:
         with tracer.start_as_current_span("test"):
             arguments = _arguments(["--at", "2026-11-23T12:30", *argv])
-            await lunch(Bff(client, SERVER, "a token of the test", tracer), arguments, confirm)
+            bff = Bff(client, SERVER, "a token of the test", tracer)
+            await lunch(bff, arguments, confirm, getattr(server, "show", None))
 
 
 async def test_it_shows_the_effects_before_it_books(capsys):
@@ -95,6 +117,36 @@ async def test_without_a_yes_nothing_is_booked(capsys):
     await lunched(server, answering(False))
     assert [request.url.path for request in server.seen if request.method == "POST"] == ["/rehearse/teams/7/bookings"]
     assert "Nothing was booked." in capsys.readouterr().out
+
+
+async def test_a_booking_that_is_stopped_goes_on_once_it_is_confirmed(capsys):
+    """The same request with the same receipt, and nothing before the person has decided on the BFF's page."""
+    server = Server(decided="confirmed")
+    await lunched(server, answering(True))
+    stopped, booked = [request for request in server.seen if request.url.path == "/teams/7/bookings"]
+    assert server.opened == [CONFIRM]
+    assert stopped.content == booked.content
+    assert stopped.headers["rehearsal-receipt"] == booked.headers["rehearsal-receipt"] == REHEARSAL["receipt"]
+    shown = capsys.readouterr().out
+    assert f"Confirm it here: {CONFIRM}" in shown
+    assert "Booked: booking-1" in shown
+
+
+@pytest.mark.parametrize(("decided", "told"), [("spent", "did not allow"), ("open", "not confirmed in time")])
+async def test_what_is_not_confirmed_is_not_booked(decided, told):
+    """Whether the person refuses or does nothing; the copilot cannot decide for them."""
+    server = Server(decided=decided)
+    with pytest.raises(Refused, match=told):
+        await lunched(server, answering(True), "--wait", "0")
+    assert [request.url.path for request in server.seen].count("/teams/7/bookings") == 1
+
+
+async def test_a_page_elsewhere_is_not_opened():
+    """A place to confirm that is not the server's own is only told of."""
+    server = Server(decided="confirmed", confirm_url="http://bff.test.evil.test/confirm/r1")
+    with pytest.raises(Refused, match="Confirm first"):
+        await lunched(server, answering(True))
+    assert server.opened == []
 
 
 @pytest.mark.parametrize("link", [None, '<http://evil.test/rehearse/rehearsals/r1>; rel="describedby"'])
