@@ -7,6 +7,7 @@ import re
 from narrows.devkit.scaffold.facts import Facts
 from narrows.devkit.scaffold.filling import filled, template
 from narrows.devkit.scaffold.openapi.drawn import Drawn
+from narrows.devkit.scaffold.openapi.files import endpoint_path
 from narrows.devkit.scaffold.openapi.layout import literal
 from narrows.devkit.scaffold.shapes import common, named, values_of
 
@@ -47,7 +48,7 @@ def _contract(drawn: Drawn, facts: Facts) -> list[str]:
     """Each endpoint as the test of the contract names it."""
     lines = []
     for one in drawn.operations:
-        path, scope = literal(f"/{drawn.key}{one.path}"), literal(f"{facts.bff}:{one.kind}")
+        path, scope = literal(endpoint_path(drawn.key, one)), literal(f"{facts.bff}:{one.kind}")
         line = f'        ("{one.kind}", "{one.method}", {path}, {scope}),\n'
         parts = (
             f'            "{one.kind}",\n',

@@ -9,7 +9,7 @@ from narrows.devkit.scaffold.openapi.gaps import Remark, shown
 from narrows.devkit.scaffold.openapi.kinds import Either, Keyed, Kind, Loose, Many, Marked, Maybe, Model, Nothing, Ref
 from narrows.devkit.scaffold.openapi.layout import Code, Group, Words, call, flat, laid, literal, named
 from narrows.devkit.scaffold.openapi.names import pascal
-from narrows.devkit.scaffold.openapi.operations import Made, Parameter, problem_title
+from narrows.devkit.scaffold.openapi.operations import PATH_LEFT, Made, Parameter, problem_title
 from narrows.devkit.scaffold.openapi.schemas import told
 from narrows.devkit.scaffold.openapi.typing_code import Types, imports_of, words
 
@@ -45,7 +45,7 @@ def _problem(upstream: str, status: int) -> str:
 
 
 def _operation(upstream: str, made: Made, types: Types) -> str:
-    parts: list[Code] = [literal(made.path)]
+    parts: list[Code] = [Words(made.path)]
     if made.kind == "write" and made.method != "POST":
         parts.append(named("method", literal(made.method)))
     parts.append(named("asks", literal(made.asks)))
@@ -129,7 +129,7 @@ def _fact(name: str, text: str) -> Code:
 
 def _endpoint(facts: Facts, upstream: str, made: Made, types: Types) -> str:
     path = [p for p in in_order(made) if p.place == "path"]
-    parts: list[Code] = [literal(f"/{upstream.lower()}{made.path}"), *_method(made), 'roles={"member"}']
+    parts: list[Code] = [Words(endpoint_path(upstream.lower(), made)), *_method(made), 'roles={"member"}']
     if path:
         parts.append(f"within={literal(domain_of(path[0]) + ':{' + path[0].name + '}')}")
     parts.append(f"scope={literal(scope_of(facts, made))}")
@@ -149,6 +149,11 @@ def _endpoint(facts: Facts, upstream: str, made: Made, types: Types) -> str:
     before = "await " if isinstance(made.answer, Nothing) else "return await "
     summary = words(made.summary, 80) or f"{made.method} {words(made.path, 60)}"
     return f'\n{decorator}\n{function}\n    """{summary}"""\n{laid(used, 4, before)}\n'
+
+
+def endpoint_path(key: str, made: Made) -> str:
+    """The path of an endpoint: that of the operation below the upstream's name; one that is a hole is told apart."""
+    return f"/{key}{made.path}{'/' + made.name if made.path == PATH_LEFT else ''}"
 
 
 def _method(made: Made) -> list[Code]:

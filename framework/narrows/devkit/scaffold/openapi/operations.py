@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from narrows.devkit.scaffold.openapi.bounds import SEGMENT_BOUND
+from narrows.devkit.scaffold.openapi.bounds import NAME_BOUND, SEGMENT_BOUND
 from narrows.devkit.scaffold.openapi.document import Document, Listed, Place
 from narrows.devkit.scaffold.openapi.gaps import Gap, Remark, below, shown
 from narrows.devkit.scaffold.openapi.kinds import (
@@ -31,10 +31,10 @@ from narrows.devkit.scaffold.openapi.kinds import (
 from narrows.devkit.scaffold.openapi.names import distinct, pascal, snake
 from narrows.devkit.scaffold.openapi.schemas import Schemas, marked
 
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,80}")
 _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 _PLACEHOLDER = re.compile(r"\{([^{}/]+)\}")
-_PATH_LEFT = "/hole-left"
+PATH_LEFT = "/hole-left"
 # What HTTP or the framework says itself, whatever a document declares (OpenAPI 3.1, parameter object).
 _SAID_BY_HTTP = ("accept", "content-type", "authorization")
 KEPT_STATUSES = (400, 403, 404, 405, 406, 409, 410, 411, 412, 413, 415, 416, 422, 423, 424, 428)
@@ -85,6 +85,7 @@ class Operations:
 
     def make(self, listed: Listed) -> Made:
         """Make one operation; what cannot be expressed is in its `holes`."""
+        self._schemas.refill()
         said = listed.place.get("operationId")
         name = distinct(snake(said if said == listed.id else f"{listed.method}-{listed.path}"), self._taken)
         made = Made(
@@ -141,7 +142,9 @@ class Operations:
         required = where == "path" or place.get("required") is True
         schema = place if self._document.dialect == "2.0" else place.at("schema")
         kind: Kind
-        if schema.value is None:
+        if len(wire) > NAME_BOUND:
+            kind = Missing("its name is too long", place.pointer)
+        elif schema.value is None:
             kind = Missing("it is said in a form of its own", below(place.pointer, "content"))
         else:
             kind = self._schemas.kind(schema, "in", pascal(f"{made.name} {wire}"))
@@ -197,7 +200,7 @@ class Operations:
                 return "/" + "/".join(segments)
             made.holes.append(Remark("hole", f"its path {shown(listed.path, 80)} does not name its values", pointer))
         made.parameters = [parameter for parameter in made.parameters if parameter.place != "path"]
-        return _PATH_LEFT
+        return PATH_LEFT
 
     def _body(self, made: Made, listed: Listed) -> None:
         schema = self._body_of_2(made, listed) if self._document.dialect == "2.0" else self._body_of_3(made, listed)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 # The tree has no public name; the deprecated `sre_parse` is the same module and warns.
 from re import _parser  # type: ignore[attr-defined]  # typeshed does not know it
@@ -55,6 +56,7 @@ def proven(pattern: object) -> str:
     return _written(pattern)
 
 
+@lru_cache(maxsize=4096)
 def can_be_made(kind: Any) -> bool:
     """Whether the sandbox finds values of a type with a (proven) pattern."""
     try:

@@ -13,7 +13,15 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from narrows.devkit.scaffold.openapi.bounds import DEEPEST, LIST_BOUND, MOST_MODELS, MOST_PARTS, MOST_PLACES, TEXT_BOUND
+from narrows.devkit.scaffold.openapi.bounds import (
+    DEEPEST,
+    LIST_BOUND,
+    MOST_MODELS,
+    MOST_PARTS,
+    MOST_PLACES,
+    NAME_BOUND,
+    TEXT_BOUND,
+)
 from narrows.devkit.scaffold.openapi.document import Document, Place
 from narrows.devkit.scaffold.openapi.gaps import Gap, Remark, below
 from narrows.devkit.scaffold.openapi.kinds import (
@@ -76,6 +84,10 @@ class Schemas:
         self._known: dict[tuple[Any, ...], str] = {}
         self._left = MOST_PLACES
 
+    def refill(self) -> None:
+        """Begin another operation, which may reach as many places as the one before."""
+        self._left = MOST_PLACES
+
     def kind(self, place: Place, direction: Direction, name: str, depth: int = 0) -> Kind:
         """What a schema becomes; `name` is for a class that has none in the document."""
         return self._of((place,), direction, name, depth)
@@ -104,20 +116,24 @@ class Schemas:
         waiting = list(reversed(parts))
         seen: set[str] = set()
         while waiting:
-            given = waiting.pop()
-            place = self._document.follow(given)
+            place = waiting.pop()
             if place.pointer in seen:
                 continue
             seen.add(place.pointer)
             if len(seen) > MOST_PARTS:
-                raise Gap("too many schemas must hold at once", given.pointer)
+                raise Gap("too many schemas must hold at once", place.pointer)
             if not isinstance(place.value, dict):
                 raise Gap("it says nothing of its type", place.pointer)
+            if "$ref" in place.value:
+                waiting.append(self._document.follow(place, once=True))
+                if self._document.dialect == "3.1" and len(place.value) > 1:
+                    # Only since 3.1 does anything count that stands beside a reference.
+                    found[place.pointer] = _without(place, ("$ref",))
+                continue
             found[place.pointer] = place
-            if place is not given and self._document.dialect == "3.1" and len(given.value) > 1:
-                beside = {key: value for key, value in given.value.items() if key != "$ref"}
-                found[given.pointer] = Place(beside, given.pointer)
             waiting += reversed(place.at("allOf").items())
+        if not found:
+            raise Gap("its references lead in a circle", parts[0].pointer)
         return tuple(found.values())
 
     def _kind(self, parts: Parts, direction: Direction, name: str, depth: int) -> Kind:
@@ -146,7 +162,7 @@ class Schemas:
                 return Loose(Flag(), "only one of true and false", pointer)
             return Flag()
         plain = all(isinstance(v, str) or (isinstance(v, int) and not isinstance(v, bool)) for v in kept)
-        if not plain or len(kept) > 2000 or any(isinstance(v, int) and abs(v) > _INT64 for v in kept):
+        if not plain or len(kept) > 2000 or any(map(_is_odd, kept)):
             raise Gap("its values are of kinds that cannot be listed together", below(pointer, "enum"))
         return Choice(tuple(dict.fromkeys(kept)))
 
@@ -256,13 +272,13 @@ class Schemas:
         base = tuple(_without(part, ("oneOf", "anyOf", "discriminator")) for part in parts)
         base = tuple(part for part in base if _says(part.value))
         options, nullable = self._options(groups[0])
-        if all(set(option.value) <= {"required", "not", "title", "description"} for option in options):
+        if options and all(set(option.value) <= {"required", "not", "title", "description"} for option in options):
             # Which fields come together has no form in a type: they stay optional, and the upstream decides.
             self.note("which fields must come together is left to the upstream", groups[0].pointer)
             return None
         ways = [(*base, option) for option in options]
         kind = self._one_of(ways, parts, groups[0].pointer, direction, name, depth)
-        return Maybe(kind) if nullable and not isinstance(kind, Maybe | Missing) else kind
+        return Maybe(kind) if nullable and not isinstance(kind, Maybe | Missing | Nothing) else kind
 
     def _options(self, group: Place) -> tuple[list[Place], bool]:
         """The options that are not null, and whether null is one."""
@@ -368,7 +384,7 @@ class Schemas:
             return None
         places = _properties(way).get(wire, ())
         values = _choice(self._flat(places)) if places else None
-        if values and len(values) == 1 and isinstance(values[0], str):
+        if values and len(values) == 1 and isinstance(values[0], str) and len(values[0]) <= NAME_BOUND:
             return values[0]
         if values is None and discriminators:
             mapping = discriminators[0].at("mapping").members()
@@ -438,10 +454,7 @@ def _title(document: Document, parts: Parts) -> str:
     """The name that a schema has in the document, if it is one reference or one named schema."""
     if len(parts) != 1:
         return ""
-    try:
-        pointer = document.follow(parts[0]).pointer
-    except Gap:
-        return ""
+    pointer = document.follow(parts[0]).pointer
     if not _is_component(pointer):
         return ""
     # `io.k8s.api.core.v1.Pod` is called Pod: what stands before the last dot says where it came from.
@@ -500,6 +513,11 @@ def _choice(parts: Parts) -> list[Any] | None:
         if values is not None:
             found = values if found is None else [value for value in found if value in values]
     return found
+
+
+def _is_odd(value: str | int) -> bool:
+    """Whether a value has no place in a `Literal`: a number beyond 64 bits, or a text longer than a line."""
+    return len(value) > NAME_BOUND if isinstance(value, str) else abs(value) > _INT64
 
 
 def _whole(parts: Parts) -> Kind:

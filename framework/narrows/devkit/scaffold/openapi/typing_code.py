@@ -29,7 +29,19 @@ from narrows.devkit.scaffold.openapi.kinds import (
     Text,
     Whole,
 )
-from narrows.devkit.scaffold.openapi.layout import Code, Words, call, flat, imported, index, laid, literal, named
+from narrows.devkit.scaffold.openapi.layout import (
+    WIDTH,
+    Code,
+    Group,
+    Words,
+    call,
+    flat,
+    imported,
+    index,
+    laid,
+    literal,
+    named,
+)
 from narrows.devkit.scaffold.openapi.names import camel, distinct, short
 
 _SHORT = 60
@@ -169,7 +181,10 @@ class Types:
         kind_text = self.expression(kind, model.name + camel(field.wire))
         before = f"{field.name}: {kind_text}"
         if field.wire != field.name:
-            parts = [named("name", literal(field.wire)), *(["default=None"] if optional else [])]
+            wire = literal(field.wire)
+            long = len(wire) > WIDTH - 14
+            parts: list[Code] = [Group("name=(", (Words(field.wire),), ")") if long else f"name={wire}"]
+            parts += ["default=None"] if optional else []
             return laid(call("field", *parts), 4, f"{before} = ")
         return f"    {before}{' = None' if optional else ''}"
 

@@ -1,7 +1,6 @@
 """Small documents of each dialect, and what is made of them."""
 
 import json
-import sys
 from datetime import date
 from importlib import import_module
 from pathlib import Path
@@ -68,6 +67,6 @@ def loaded(folder: Path, root: Any, *wanted: str, name: str, monkeypatch: Any, u
     file.write_text(json.dumps(root))
     draft = from_document(file, wanted, facts(name), upstream)
     write(draft, name, folder / "bffs")
-    known = sys.modules["bffs"]
+    known = import_module("bffs")
     monkeypatch.setattr(known, "__path__", [*known.__path__, str(folder / "bffs")])
     return import_module(f"bffs.{name}.app")
