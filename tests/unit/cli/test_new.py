@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -113,3 +114,38 @@ def test_help_tells_the_shapes():
     """What each shape is for stands in the help."""
     said = new("--help").stdout
     assert all(shape in said for shape in ("read-only", "limited-write", "aggregate"))
+
+
+DOCUMENT = Path(__file__).parents[2] / "data" / "openapi" / "github-3.0.json"
+
+
+def test_the_operations_of_a_document_are_listed(in_a_folder_of_its_own):
+    """One a line with tabs for grep, the same as JSON, and nothing is made."""
+    lines = new("--from", str(DOCUMENT), "--list").stdout.splitlines()
+    assert "pulls/list\tGET /repos/{owner}/{repo}/pulls\t" in lines
+    told = json.loads(new("--from", str(DOCUMENT), "--list", "--format", "json").stdout)
+    assert {one["id"] for one in told} == {line.partition("\t")[0] for line in lines}
+    assert list(in_a_folder_of_its_own.iterdir()) == []
+
+
+def test_at_a_terminal_the_list_is_paged(monkeypatch):
+    """A thousand lines are not thrown at a person."""
+    paged = []
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.echo_via_pager", paged.append)
+    command.callback(None, None, DOCUMENT, None, None, True, None, None, Path("bffs"), "text")
+    assert "pulls/list" in paged[0]
+
+
+@pytest.mark.parametrize(("arguments", "said"), [(["--list"], "--list belongs to --from"), ([], "NAME is missing")])
+def test_what_is_missing_is_said(in_a_folder_of_its_own, arguments, said):
+    """A list needs a document, a BFF needs a name."""
+    done = new(*arguments)
+    assert (done.exit_code, said in done.stderr) == (2, True)
+
+
+def test_holes_are_told_with_what_to_do(in_a_folder_of_its_own):
+    """Each by itself, and that the start waits for them."""
+    done = new("desks", "--from", str(DOCUMENT), "--operations", "meta/get-zen")
+    assert "Hole: its answer is not read: it is not JSON (#/paths/~1zen/get/responses/200/content)\n" in done.stdout
+    assert "The start is refused until 1 marked hole(s) are filled" in done.stdout

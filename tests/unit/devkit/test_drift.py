@@ -257,6 +257,7 @@ CHANGES: list[tuple[str, Any, set[tuple[str, str]]]] = [
     ("components>schemas>NewPet",
      {**NEW, "required": ["name", "x"], "properties": {**NEW["properties"], "x": {"type": "string"}}},
      {("`body/x` is required now", "")}),
+    (f"{N}>size", {"type": "string"}, set()),
     # answers
     (f"{P}>id", GONE, {("`answer/id` is gone", "")}),
     (f"{P}>nick", GONE, {("`answer/nick` is gone", "")}),
