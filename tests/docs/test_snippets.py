@@ -1,6 +1,7 @@
 """What the README and the guides show is run: Python as it stands, settings as Narrows reads them, commands too."""
 
 import asyncio
+import base64
 import inspect
 import os
 import re
@@ -117,11 +118,13 @@ def script(page, origin: str) -> str:
     for block in blocks(page, "sh"):
         for command in commands(block):
             bare, _, comment = command.partition("  #")
+            differs = "exits with 1" in comment
             if bare.strip() in NOT_RUN:
                 continue
             bare = bare.replace("http://127.0.0.1:8000", origin).replace(".venv/bin/python", sys.executable)
             bare = bare.replace("examples.where2eat.copilot", f"examples.where2eat.copilot --server {origin}")
             bare = re.sub(r"(\.venv/bin/)?(narrows|pytest) ", rf"{os.path.dirname(sys.executable)}/\2 ", bare)
+            bare = f"if {bare}; then exit 1; fi" if differs else bare
             lines.append(checked(bare, comment) if bare.startswith("curl ") else bare)
     return "\n".join(lines)
 
@@ -152,9 +155,19 @@ def where2eat(tmp_path_factory):
 
 
 @pytest.mark.parametrize("page", pages_with("sh", RUN_ELSEWHERE))
-def test_commands_run(page, where2eat):
-    """What a reader types works, in the order in which it stands there, and each curl ends as the page says."""
-    environment = {**os.environ, "WHERE2EAT_CLIENT_SECRET": "made-up"}
+def test_commands_run(page, where2eat, tmp_path):
+    """What a reader types works, in the order in which it stands there, and each curl ends as the page says.
+
+    Each page has a registry of connectors of its own.
+    """
+    key = tmp_path / "stores.key"
+    key.write_text(base64.b64encode(bytes(32)).decode(), encoding="utf-8")
+    environment = {
+        **os.environ,
+        "WHERE2EAT_CLIENT_SECRET": "made-up",
+        "NARROWS_STORES__CONNECTORS": f"sqlite:{tmp_path / 'connectors.db'}",
+        "NARROWS_STORES__KEY__FILE": str(key),
+    }
     text = script(page, where2eat["origin"])
     done = subprocess.run(  # noqa: S603 - our own pages
         ["/bin/bash", "-c", text],
