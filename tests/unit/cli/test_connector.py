@@ -1,0 +1,236 @@
+"""`narrows connector`: from the file to a live connector and to its end, as an operator types it."""
+
+import getpass
+import json
+
+import pytest
+from click.testing import CliRunner
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from narrows.cli import main
+from tests.unit.cli.lunch import write_lunch
+
+RECORD = """
+version = "1.0"
+issuer = "corp"
+client_id = "lunch-app"
+tenant = "acme"
+owner = "amina@example.com"
+contact = "lunch-tools@example.com"
+kind = "low-code"
+purpose = "Show what is eaten"
+template = "read-only@1"
+endpoints = ["lunch.lunch"]
+scopes = ["lunch:read"]
+rates = ["30/minute"]
+"""
+MORE = """
+[governance]
+approvers = ["dana@example.com"]
+
+[stores]
+connectors = "sqlite:connectors.db"
+key = { env = "LUNCH_KEY" }
+"""
+KEY = "a2V5LWtleS1rZXkta2V5LWtleS1rZXkta2V5LWtleS0="
+BY = ("--by", "lena@example.com")
+DANA = ("--by", "dana@example.com")
+
+
+@pytest.fixture
+def lunch(tmp_path, monkeypatch, request):
+    """The target of a BFF with one connector file and a registry."""
+    monkeypatch.setenv("LUNCH_KEY", KEY)
+    name = f"connector_{abs(hash(request.node.name))}"
+    settings = write_lunch(tmp_path, name)
+    settings.write_text(settings.read_text() + MORE)
+    (tmp_path / "connectors").mkdir()
+    write(tmp_path)
+    return f"{name}:bff"
+
+
+def write(folder, **over):
+    """The connector's file, with other lines."""
+    lines = {line.partition(" = ")[0]: line for line in RECORD.splitlines()}
+    lines |= {name: f"{name} = {value}" for name, value in over.items()}
+    (folder / "connectors" / "app.toml").write_text("\n".join(lines.values()))
+
+
+def run(*arguments, code=0):
+    """Run `narrows connector`, which must end with this exit code; what it prints."""
+    result = CliRunner().invoke(main, ["connector", *arguments])
+    assert result.exit_code == code, (result.output, result.exception)
+    return result.stdout if code < 2 else result.stderr
+
+
+def told(*arguments, code=0):
+    """The same for a program."""
+    return json.loads(run(*arguments, "--format", "json", code=code))
+
+
+def live(target):
+    """Apply it and approve it twice."""
+    run("apply", target, *BY)
+    run("approve", target, "app", *DANA)
+    run("approve", target, "app", *DANA)
+
+
+def test_from_a_file_to_live(lunch):
+    """Each step says what became of it, and diff says when nothing is left to do."""
+    assert run("list", lunch) == "The registry is empty. Put your files into it: narrows connector apply.\n"
+    shown = run("diff", lunch, code=1)
+    assert shown.startswith("app: new, nothing → draft\n  version: 1.0\n")
+    assert "  endpoints: lunch.lunch\n" in shown
+    assert "WIDENING" not in shown, "of a new one everything is new"
+    assert run("apply", lunch, *BY) == shown
+    assert run("diff", lunch) == "app: the same\n"
+    assert run("approve", lunch, "app", *DANA).startswith("app: trial, version 1.0+1, digest ")
+    digest = told("show", lunch, "app")["digest"]
+    assert told("approve", lunch, "app", *DANA, "--digest", digest[:12])["state"] == "live"
+    [row] = told("list", lunch)
+    assert (row["connector"], row["state"], row["owner"]) == ("app", "live", "amina@example.com")
+    assert run("list", lunch).splitlines()[1].split() == [
+        "app", "live", "1.0+1", "low-code", "read-only@1", "amina@example.com",
+    ]  # fmt: skip
+
+
+def test_a_difference_is_shown_field_by_field(lunch, tmp_path):
+    """What came, what went, and what widens; a program reads the same."""
+    live(lunch)
+    write(tmp_path, scopes='["lunch:read", "lunch:more"]', rates='["20/minute"]', version='"2"', expires="2099-01-01")
+    shown = run("diff", lunch, code=1)
+    assert shown.splitlines() == [
+        "app: changed, live → draft",
+        "  version: 1.0 → 2",
+        "  scopes: +lunch:more  WIDENING",
+        "  rates: +20/minute, -30/minute",
+        "  expires: 2099-01-01",
+    ]
+    [difference] = told("diff", lunch, code=1)
+    assert (difference["kind"], difference["widening"]) == ("changed", True)
+    assert {field["field"]: field["widening"] for field in difference["fields"]} == {
+        "version": False,
+        "scopes": True,
+        "rates": False,
+        "expires": False,
+    }
+    write(tmp_path, rates='["20/minute"]')
+    assert run("apply", lunch, *BY).startswith("app: changed, stays live\n")
+    assert "(of a wider record before)" in run("show", lunch, "app")
+    write(tmp_path, rates='["20/minute"]', scopes='["lunch:more", "lunch:read"]')
+    run("apply", lunch, *BY)
+    write(tmp_path, rates='["20/minute"]', scopes='["lunch:read", "lunch:more"]', budgets="[]")
+    assert "  scopes: in another order" in run("diff", lunch, code=1)
+
+
+def test_a_connector_without_a_file_is_named(lunch, tmp_path):
+    """It is not taken away in silence."""
+    run("apply", lunch, *BY)
+    (tmp_path / "connectors" / "app.toml").unlink()
+    assert run("diff", lunch, code=1) == "app: in the registry, and no file: revoke it\n"
+    run("revoke", lunch, "app", *BY)
+
+
+def test_nothing_at_all_is_said_so(lunch, tmp_path):
+    """As after the first hour."""
+    (tmp_path / "connectors" / "app.toml").unlink()
+    assert run("diff", lunch) == "There is no file, and nothing in the registry.\n"
+
+
+def test_it_is_stopped_and_goes_on_and_is_ended(lunch, monkeypatch):
+    """Each with who did it and why; an account without a name is no obstacle."""
+    live(lunch)
+    assert run("suspend", lunch, "app", *BY, "--reason", "odd calls").startswith("app: suspended, ")
+    refused = run("resume", lunch, "app", *BY, code=2)
+    assert "'lena@example.com' is not in governance.approvers" in refused
+    assert run("resume", lunch, "app", *DANA).startswith("app: live, ")
+
+    def nobody():
+        raise KeyError("uid")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    assert run("revoke", lunch, "app", *BY, "--reason", "over").startswith("app: revoked, ")
+    shown = run("show", lunch, "app")
+    assert "live → suspended  by lena@example.com (" in shown
+    assert ": odd calls\n" in shown
+    assert "live → revoked  by lena@example.com (no account)" in shown
+
+
+def test_all_of_a_connector_is_shown_but_its_secrets(lunch, tmp_path):
+    """Record, approval, credentials and history; the secret is printed once, where it is made."""
+    write(tmp_path, sensitive="true")
+    run("apply", lunch, *BY)
+    assert "approved: by nobody" in run("show", lunch, "app")
+    assert "SENSITIVE: its endpoints answer personal or secret data" in run("approve", lunch, "app", *DANA)
+    printed = run("rotate", lunch, "app", *BY)
+    secret = printed.partition("secret: ")[2].partition("\n")[0]
+    assert len(secret) == 43
+    assert "SENSITIVE" not in printed
+    shown = run("show", lunch, "app")
+    assert secret not in shown
+    assert secret not in run("show", lunch, "app", "--format", "json")
+    for part in (
+        "SENSITIVE",
+        "purpose: Show what is eaten",
+        "approved: dana@example.com, ",
+        ": secret, made ",
+        "rotate",
+    ):
+        assert part in shown
+    assert "tokens: only those" not in shown
+    run("rotate", lunch, "app", *BY, "--compromised")
+    whole = told("show", lunch, "app")
+    assert len(whole["credentials"]) == 1
+    assert whole["tokens_after"].endswith("Z")
+    assert "tokens: only those issued after " in run("show", lunch, "app")
+    assert told("rotate", lunch, "app", *BY)["secret"]
+
+
+def test_a_public_key_is_registered_and_printed_for_the_issuer(lunch, tmp_path):
+    """Nothing secret is made, and what is printed is what authorization servers take."""
+    run("apply", lunch, *BY)
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    (tmp_path / "key.pem").write_bytes(key.public_bytes(serialization.Encoding.PEM, form))
+    assert "secret" not in run("rotate", lunch, "app", *BY, "--public-key", "key.pem")
+    [jwk] = json.loads(run("show", lunch, "app", "--jwks"))["keys"]
+    assert (jwk["kty"], jwk["use"]) == ("EC", "sig")
+    assert ": public key, made " in run("show", lunch, "app")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("apply",), "Missing option '--by'"),
+        (("apply", "--by", " "), "Remedy: --by NAME."),
+        (("show", "other"), "other: the registry has no such connector; it has app"),
+        (("approve", "app", *BY), "'lena@example.com' is not in governance.approvers"),
+        (("approve", "app", *DANA, "--digest", "00"), "not the one that you looked at"),
+        (("rotate", "app", *BY, "--overlap", "soon"), "write a number and s, m, h or d"),
+        (("rotate", "app", *BY, "--overlap", "8d"), "not within 0 and 7 days"),
+    ],
+)
+def test_what_is_refused_says_why(lunch, arguments, said):
+    """In words, with exit code 2."""
+    run("apply", lunch, *BY)
+    name, *rest = arguments
+    assert said in run(name, lunch, *rest, code=2)
+
+
+def test_a_file_that_does_not_hold_is_named_with_its_line(lunch, tmp_path):
+    """Nothing is applied of it."""
+    write(tmp_path, rates='["1000/minute"]')
+    refused = run("apply", lunch, *BY, code=2)
+    assert "connectors/app.toml:13: app: rates: no rate for the connector as a whole is within 120/minute" in refused
+    write(tmp_path, kind='"robot"')
+    assert "app.toml:8: kind: Invalid enum value 'robot'" in run("diff", lunch, code=2)
+    assert told("list", lunch) == []
+
+
+def test_a_registry_in_memory_cannot_be_reached(lunch, tmp_path):
+    """It is that of another process."""
+    (tmp_path / "other.toml").write_text(
+        (tmp_path / "narrows.toml").read_text().replace("sqlite:connectors.db", "memory:")
+    )
+    assert "cannot be reached from here" in run("list", lunch, "--settings", "other.toml", code=2)
