@@ -14,6 +14,7 @@ from narrows.testing import Network, running
 from tests.flow.minimal import Team, make_bff, make_settings, refusals, start, without
 
 LOOPBACK: dict[str, Any] = {"issuers": {"corp": {"url": "http://127.0.0.1:9000"}}}
+PROGRAM = {"issuer": "corp", "client_id": "c", "tenant": "example", "kind": "copilot", "state": "live"}
 TLS = {"tls_certificate": "cert.pem", "tls_key": "key.pem"}
 
 
@@ -34,6 +35,8 @@ TLS = {"tls_certificate": "cert.pem", "tls_key": "key.pem"}
         ({"public_url": "https://lunch.invalid"}, "placeholder-left", "public_url"),
         ({"issuers": {"corp": {"url": "https://INVALID"}}}, "placeholder-left", "issuers.corp.url"),
         ({"upstreams": {"people": {"url": "https://people.invalid/x"}}}, "placeholder-left", "upstreams.people.url"),
+        ({"connectors": {"app": PROGRAM}}, "connector-unregistered", "connectors.app"),
+        ({"connectors": {"app": PROGRAM}, "environment": "staging"}, "connector-unregistered", "connectors.app"),
         ({"limits": {"attempts": "many"}}, "rate-unclear", "limits.attempts"),
         ({"limits": {"unverified": "60/week"}}, "rate-unclear", "limits.unverified"),
     ],

@@ -271,9 +271,13 @@ def test_a_secret_that_is_written_out_or_away_is_refused(tmp_path, given, rule):
             {"connectors": {"twin": {"issuer": "corp", "client_id": "c1", "tenant": "b", "kind": "copilot"}}},
             "connectors.twin shares (issuer, client_id) with connectors.copilot",
         ),
+        (
+            {"issuers": {"corp": {"exchange": "entra", "attribution": "authorization_details"}}},
+            "issuers.corp.attribution is not part of Entra's dialect",
+        ),
     ],
 )
-def test_a_name_that_points_to_nothing_or_to_two_is_refused(over, rule):
+def test_what_would_be_lost_or_mean_two_things_is_refused(over, rule):
     """Each with its remedy."""
     said = refused(good(**over))
     assert rule in said

@@ -197,6 +197,15 @@ async def test_a_client_of_settings_and_registry_is_refused():
     assert knowing.directory.twice() == ["app"]
 
 
+async def test_the_programs_of_an_issuer_are_those_that_were_last_read():
+    """Of settings and registry, and of this issuer alone; a client that two claim is none."""
+    knowing = Knowing(calls.settings())
+    await knowing.office.live(client_id="other")
+    await knowing.find()
+    assert [one.id for one in knowing.directory.programs("corp")] == ["app", "lunch-app"]
+    assert knowing.directory.programs("partner") == []
+
+
 # --- before a write -------------------------------------------------------------------------------------------------
 
 

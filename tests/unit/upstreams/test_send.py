@@ -7,7 +7,15 @@ import pytest
 from narrows import Money
 from narrows.call import gather
 from narrows.current import current
-from narrows.errors import InvalidInput, OperationRefused, Problem, Unavailable, UpstreamFailed, UpstreamTimeout
+from narrows.errors import (
+    ConnectorRefused,
+    InvalidInput,
+    OperationRefused,
+    Problem,
+    Unavailable,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
 from narrows.settings import Secret
 from narrows.testing import Clock
 from tests.unit.upstreams.sending import BOOKING, Away, Booking, NewBooking, Tables, Taken, Upstreams
@@ -131,6 +139,29 @@ async def test_nobody_is_not_sent_for(missing: str) -> None:
     call = upstreams.call()
     setattr(call, missing, None)
     assert await refused(call.perform(Tables.booking, ("b1",), {})) == "Tables.booking needs a caller"
+
+
+@pytest.mark.parametrize("missing", ["credential", "connector"])
+async def test_nobody_does_not_write(missing: str) -> None:
+    """Also where no token is needed, it must be known whose program it is."""
+    upstreams = Upstreams(lambda _: BOOKING, identity="none")
+    call = upstreams.call()
+    setattr(call, missing, None)
+    assert await refused(call.perform(Tables.cancel, ("b1",), {})) == "Tables.cancel needs a caller"
+    assert upstreams.requests == []
+
+
+async def test_a_program_that_may_not_write_any_more_sends_nothing() -> None:
+    """It is asked before each write and before no read."""
+    upstreams = Upstreams(lambda _: BOOKING)
+    call = upstreams.call()
+    await call.perform(Tables.booking, ("b1",), {})
+    assert upstreams.programs.asked == []
+    upstreams.programs.problem = ConnectorRefused("The connector is in state 'suspended' by now.")
+    with pytest.raises(ConnectorRefused):
+        await call.perform(Tables.cancel, ("b1",), {})
+    assert upstreams.programs.asked == [("app", call.endpoint.id)]
+    assert [request.method for request in upstreams.requests] == ["GET"]
 
 
 @pytest.mark.parametrize(
