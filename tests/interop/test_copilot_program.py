@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -29,11 +30,16 @@ def stopped(world, name, *arguments):
     pytest.fail(f"it was not stopped: {printed}")
 
 
-async def decide(url, name, decision):
-    """What a person does on the page."""
-    async with Confirming(url) as page:
-        await page.sign_in(name, f"lunch-{name}")
-        return (await page.decide(decision)).json()["state"]
+def decide(url, name, decision):
+    """What a person does on the page; in a thread, because a driven browser keeps a loop of its own in this one."""
+
+    async def on_page():
+        async with Confirming(url) as page:
+            await page.sign_in(name, f"lunch-{name}")
+            return (await page.decide(decision)).json()["state"]
+
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(asyncio.run, on_page()).result()
 
 
 def ended(process):
@@ -64,19 +70,19 @@ def test_it_books_only_what_the_person_confirmed_on_the_page(world):
     process, printed, url = stopped(world, "fatma", "--pick", "2", "--yes")
     assert "Stopped: " in printed
     assert bookings(world) == before
-    assert asyncio.run(decide(url, "fatma", "allow")) == "confirmed"
+    assert decide(url, "fatma", "allow") == "confirmed"
     returned, printed = ended(process)
     assert returned == 0
     assert "Booked: booking-" in printed
     assert bookings(world) == before + 1
-    assert asyncio.run(decide(url, "fatma", "allow")) == "spent"
+    assert decide(url, "fatma", "allow") == "spent"
 
 
 def test_it_does_not_book_what_the_person_refused(world):
     """It ends with the reason."""
     before = bookings(world)
     process, _, url = stopped(world, "ben", "--pick", "3", "--yes")
-    assert asyncio.run(decide(url, "ben", "refuse")) == "spent"
+    assert decide(url, "ben", "refuse") == "spent"
     assert ended(process)[0] == 1
     assert bookings(world) == before
 
