@@ -33,7 +33,7 @@ BINDING = Binding(
 MADE = Made(operation="Directory.remove", writes=True, price=None, content="c", slots={})
 
 
-async def check(binding: Binding | None, made: Made = MADE) -> KeptRehearsal:
+async def check(binding: Binding | None, made: Made = MADE) -> tuple[KeptRehearsal, Binding]:
     """Check the receipt of a rehearsal that was bound so."""
     clock = Clock()
     call = calls.call(WRITE, clock=clock, arguments={"team_id": 7})
@@ -52,7 +52,8 @@ async def check(binding: Binding | None, made: Made = MADE) -> KeptRehearsal:
 
 async def test_what_is_as_it_was_is_accepted() -> None:
     """The rehearsal comes back with what it made."""
-    assert (await check(BINDING)).made == (MADE,)
+    kept, binding = await check(BINDING)
+    assert (kept.made, binding) == ((MADE,), BINDING)
 
 
 @pytest.mark.parametrize(

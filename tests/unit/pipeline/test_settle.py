@@ -19,6 +19,7 @@ from narrows.stores.memory import MemoryRehearsals
 from narrows.stores.memory_commits import MemoryCommits
 from narrows.telemetry import CallSpan
 from narrows.testing import Clock, Records
+from narrows.upstreams.commitment import Commitment, attempt_of
 from tests.unit.pipeline import calls
 
 KEY = b"k" * 32
@@ -395,3 +396,19 @@ def test_a_fault_outside_the_pipeline_is_told_to_the_operators(caplog: pytest.Lo
     assert "a request failed outside the pipeline: LookupError" in caplog.text
     assert "52000" not in caplog.text
     assert ended.records.all()[0]["outcome"] == "failed"
+
+
+async def test_an_outcome_that_cannot_be_kept_hides_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """What happened has happened: the client reads it, and the operators read that the outcome is not kept."""
+
+    class Away:
+        async def settle(self, *_: object) -> None:
+            raise OSError("disk")
+
+    ended = Ended()
+    ended.commits = Away()
+    settle = ended.make(ended.records.write)
+    call = ended.call()
+    call.commitment = Commitment(attempt_of(call, "a1"))
+    assert (await settle.ended(call, None)).status == 200
+    assert "an outcome could not be kept: OSError" in caplog.text

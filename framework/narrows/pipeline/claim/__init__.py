@@ -22,8 +22,8 @@ from narrows.pipeline.claim.keys import refuse_or_replay
 from narrows.pipeline.declared import declaration_digest
 from narrows.pipeline.receipts import Signed
 from narrows.pipeline.step import Preparing, Step, who
-from narrows.stores import Commits
-from narrows.upstreams.commitment import Commitment, attempt_of, owner_of, receipt_refused
+from narrows.stores import Attempt, Commits
+from narrows.upstreams.commitment import Commitment, attempt_of, owner_of
 from narrows.upstreams.made import digest_of
 
 
@@ -61,17 +61,20 @@ class Claiming(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         needed = self.needed[who(call).connector.commit]
         if key is not None or text is not None:
             signed = self.read_receipt(text) if text is not None else None
-            await self._hold(call, key, signed)
-            if call.replayed:
+            commitment = await self._hold(call, key, signed)
+            if commitment is None:
                 return
             if text is not None:
-                await self._check(call, signed, needed)
+                await self._check(call, commitment.attempt, signed, needed)
                 return
         if needed != "open":
             raise self._receipt_required(call, needed)
 
-    async def _hold(self, call: Call, key: str | None, signed: Signed | None) -> None:
-        """Look up key and receipt, and hold the key. Raises what they say against the request."""
+    async def _hold(self, call: Call, key: str | None, signed: Signed | None) -> Commitment | None:
+        """Look up key and receipt, and hold the key; None when a kept answer is replayed.
+
+        Raises what they say against the request.
+        """
         attempt = attempt_of(
             call,
             call.fresh_id(),
@@ -80,22 +83,21 @@ class Claiming(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             receipt=signed.rehearsal_id if signed is not None else None,
         )
         found = await self.commits().claim(attempt)
-        if found.state == "new":
-            call.commitment = Commitment(attempt)
-        else:
+        if found.state != "new":
             refuse_or_replay(call, found)
+            return None
+        call.commitment = Commitment(attempt)
+        return call.commitment
 
-    async def _check(self, call: Call, signed: Signed | None, needed: Commit) -> None:
+    async def _check(self, call: Call, attempt: Attempt, signed: Signed | None, needed: Commit) -> None:
         """Check the receipt, and hold the call to its rehearsal."""
-        kept = await self.checking.check(call, signed)
+        kept, binding = await self.checking.check(call, signed)
         if needed == "confirmed" and not await self.commits().is_confirmed(kept.id, owner_of(call)):
             raise ConfirmationRequired(
                 members={"commit": needed, "confirm_url": f"{self.public_url}/confirm/{kept.id}"}
             )
-        if kept.binding is None or call.commitment is None:
-            raise receipt_refused("unknown", "There is no such receipt of yours.")
-        call.commitment = Commitment(call.commitment.attempt, kept.made)
-        call.moment, call.ids_due = kept.binding.moment, kept.binding.ids
+        call.commitment = Commitment(attempt, kept.made)
+        call.moment, call.ids_due = binding.moment, binding.ids
 
     def _receipt_required(self, call: Call, needed: Commit) -> ReceiptRequired:
         path = call.endpoint.path

@@ -41,8 +41,8 @@ class Checking(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             rehearsals=ground.rehearsals,
         )
 
-    async def check(self, call: Call, signed: Signed | None) -> KeptRehearsal:
-        """The rehearsal of a receipt. Raises `ReceiptRefused` with the first reason that speaks against it.
+    async def check(self, call: Call, signed: Signed | None) -> tuple[KeptRehearsal, Binding]:
+        """The rehearsal of a receipt, and what it binds to. Raises `ReceiptRefused` with the first reason against it.
 
         Forged, absent and another's are one reason, so that nobody learns what somebody else rehearsed.
         """
@@ -54,7 +54,7 @@ class Checking(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             raise receipt_refused("unknown", "There is no such receipt of yours.")
         for refusal in self._drifts(call, kept, kept.binding):
             raise refusal
-        return kept
+        return kept, kept.binding
 
     def _drifts(self, call: Call, kept: KeptRehearsal, binding: Binding) -> Iterator[ReceiptRefused]:
         """What is not as it was rehearsed."""
