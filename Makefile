@@ -45,7 +45,7 @@ check: setup ## check format, style, types, and every BFF
 	$(python) -m ruff format --check .
 	$(python) -m ruff check .
 	$(python) -m mypy $(typed)
-	.venv/bin/narrows check
+	.venv/bin/narrows check --upstream github=bffs/pulls/upstream/github.json
 
 .PHONY: interop
 interop: setup ## run the tests with a real browser, a second type checker, OPA and a clock (installs what is missing)
