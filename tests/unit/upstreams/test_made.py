@@ -11,6 +11,7 @@ from narrows.pipeline.declared import declaration_digest
 from narrows.stores import Found, Outcome
 from narrows.upstreams.commitment import Commitment, attempt_of, owner_of
 from narrows.upstreams.made import MOST, Made, Matching, newest, note_made, recall, recalled_object
+from narrows.upstreams.sandbox import Synthetic, open_digest
 from tests.unit.pipeline import calls
 
 
@@ -112,3 +113,27 @@ def test_a_declaration_that_is_refused_elsewhere_has_a_digest_all_the_same() -> 
     ready.ground = msgspec.structs.replace(ready.ground, sendables={})
     ready.shape = msgspec.structs.replace(ready.shape, answer=object)
     assert declaration_digest(ready) != whole
+
+
+def test_an_earlier_object_of_another_type_is_echoed() -> None:
+    """What it cannot be read as is made up anew, with the fields that both have."""
+    asking = calls.declared(team, writes=True, uses=[calls.Directory.team])
+    sendable = calls.preparing(asking).ground.sendables[calls.Directory.team]
+    call = calls.call(asking, mode="rehearse")
+    earlier = {"of_id": 4_294_967_297, "name": "recalled"}
+    recall(call, [msgspec.structs.replace(PLAIN, answer=earlier, stand_ins=("/of_id",))])
+    answer = Synthetic(open_digest).answer(call, sendable, {"team_id": 4_294_967_297})
+    assert isinstance(answer, calls.Team)
+    assert answer.name == "recalled"
+
+
+def test_lists_are_content_too_and_the_innermost_object_is_recalled() -> None:
+    """Another item is another request; of an answer with many objects, the one that was named comes back."""
+    call = calls.call(WRITE, mode="rehearse")
+    note_made(call, SENDABLE, {"team_id": [1, 2]}, None)
+    assert Matching(call.made).take(SENDABLE, {"team_id": [1, 3]}) is None
+    assert Matching(call.made).take(SENDABLE, {"team_id": [1, 2]}) == 0
+    named = {"item_id": "made-up-2", "text": "second"}
+    answer = {"items": [{"item_id": "made-up-1"}, named]}
+    recall(call, [msgspec.structs.replace(PLAIN, answer=answer, stand_ins=("/items/1/item_id",))])
+    assert recalled_object(call, {"item_id": "made-up-2"}) == named
