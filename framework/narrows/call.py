@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from narrows.declare.endpoint import Endpoint
     from narrows.declare.types import Money
     from narrows.declare.upstream import Operation
+    from narrows.stores import Attempt, Commits
     from narrows.telemetry import CallSpan
-    from narrows.upstreams.commitment import Commitment
-    from narrows.upstreams.made import Made, Place
 
 Mode = Literal["live", "rehearse", "sandbox"]
 Way = Literal["rest", "self-test"]
@@ -139,6 +138,38 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     price: str | None
 
 
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where a stand-in came from: which of the made-up answers, and the JSON pointer in it."""
+
+    made: int
+    pointer: str
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """A piece of a slot: literal text, or the places of which one gives its value."""
+
+    text: str = ""
+    places: tuple[Place, ...] = ()
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation that a rehearsal answered itself.
+
+    `content` is a digest of its arguments with the slots left out; `slots` leads from pointers of arguments to what
+    stands there; `answer` is what was made up, as plain JSON, None when that is nothing or too large to be kept; `size`
+    is its bytes, and `stand_ins` are the pointers in it of what only an upstream could give.
+    """
+
+    operation: str
+    writes: bool
+    price: str | None
+    content: str
+    slots: dict[str, tuple[Part, ...]]
+    answer: Any = None
+    size: int = 0
+    stand_ins: tuple[str, ...] = ()
+
+
 class RateLeft(msgspec.Struct, frozen=True):
     """How many more calls one rate allows until its window ends."""
 
@@ -182,6 +213,28 @@ class Performer(Protocol):
 
     async def perform(self, call: Call, operation: Operation[..., Any], args: Any, kwargs: Any) -> Any:
         """Send one operation, or do in its place what the mode asks for."""
+        ...
+
+
+class Claimed(Protocol):
+    """What a live write has claimed, and what its operations are held to; see `upstreams/commitment.py`."""
+
+    @property
+    def attempt(self) -> Attempt:
+        """The call as the store of commits knows it."""
+        ...
+
+    @property
+    def receipt(self) -> str | None:
+        """The rehearsal whose receipt is spent by this call; None as long as none is."""
+        ...
+
+    async def before(self, commits: Commits, operation: Operation[..., Any], values: Mapping[str, Any]) -> int | None:
+        """Let one operation leave, and tell which rehearsed one it is."""
+        ...
+
+    def after(self, place: int, answer: Any) -> None:
+        """Learn what the real answer gives in place of stand-ins."""
         ...
 
 
@@ -298,7 +351,7 @@ class Call:
         self.made: list[Made] = []
         self.sources: dict[Any, list[Place]] = {}
         self.recalled: tuple[Made, ...] = ()
-        self.commitment: Commitment | None = None
+        self.commitment: Claimed | None = None
         self.replayed = False
         self.rehearsal_id: str | None = None
         self.answer: Any = None

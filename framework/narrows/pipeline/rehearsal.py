@@ -6,11 +6,11 @@ from typing import Literal
 
 import msgspec
 
-from narrows.call import Call, Effect, RateLeft
+from narrows.call import Call, Effect, Made, RateLeft
 from narrows.declare.commit import Commit
 from narrows.declare.types import Money
 from narrows.upstreams.commitment import owner_of as owner_of
-from narrows.upstreams.made import Made, newest
+from narrows.upstreams.made import newest
 from narrows.upstreams.standins import pointers
 
 ConfirmationState = Literal["open", "confirmed", "spent"]

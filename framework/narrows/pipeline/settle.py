@@ -8,7 +8,7 @@ from typing import Literal
 
 from narrows.audit.log import RecordLog
 from narrows.audit.record import Record, caller_hash, timestamp
-from narrows.call import Call, Mode, Reply
+from narrows.call import Call, Claimed, Mode, Reply
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.types import Money
 from narrows.errors import InternalError, Problem, Unavailable
@@ -18,7 +18,7 @@ from narrows.pipeline.rehearsal import owner_of, write_document
 from narrows.pipeline.replies import SAFE, problem_reply
 from narrows.stores import Commits, Rehearsals
 from narrows.telemetry import CallSpan, Telemetry
-from narrows.upstreams.commitment import Commitment, outcomes_of
+from narrows.upstreams.commitment import outcomes_of
 
 _CLOSED = 499
 """The status in records and spans of a call whose client went away; nobody reads it."""
@@ -132,7 +132,7 @@ class Settle:
         _log.error("%s failed: %s", call.endpoint.id, tell(fault))
         return self._refused(call, InternalError())
 
-    async def _conclude(self, call: Call, commitment: Commitment, fault: Exception | None) -> None:
+    async def _conclude(self, call: Call, commitment: Claimed, fault: Exception | None) -> None:
         """Put down what became of a live write, and its answer for who asks again with the same key.
 
         Should that fail, the client still reads what happened; a retry is refused, because the intent has no outcome.

@@ -30,6 +30,7 @@ from narrows.declare.endpoint import Endpoint
 from narrows.declare.shape import Parameter, Shape, endpoint_shape, id_places, placeholders
 from narrows.errors import NarrowsError
 from narrows.settings import ConnectorState, RoleClaim, Settings
+from narrows.testing.case import Case as Case  # teams name it beside what makes it
 from narrows.testing.world import STRANGER, holder_of, scopes_of, settings_of, with_connectors
 from narrows.upstreams.synthetic import CannotMake, Generator
 
@@ -40,39 +41,6 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 class CannotDrive(NarrowsError):
     """Endpoints that no request can be made for; the message says what to add for each."""
-
-
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """One request and the status of its answer.
-
-    `claims` are those of the token, None for a request without one; `scope` what it holds; `state` is that of the
-    program that sends it. `objects` says which object it is about, `remedy` what to look at if the status differs.
-    """
-
-    endpoint: str
-    caller: str
-    objects: str
-    mode: Mode
-    method: str
-    path: str
-    body: bytes | None
-    claims: Values | None
-    subject: str
-    scope: str
-    state: ConnectorState
-    status: int
-
-    @property
-    def remedy(self) -> str:
-        """What somebody looks at who sees the case fail."""
-        return (
-            f"{self}: if the fakes hold no such object, let them, or correct own=, foreign= and absent= of the matrix; "
-            f"else a guard of {self.endpoint} has changed"
-        )
-
-    def __str__(self) -> str:
-        base = "" if self.mode == "live" else f"/{self.mode}"
-        return f"{self.endpoint}: {self.caller}, {self.objects}, {self.state} {self.method} {base}/ gives {self.status}"
 
 
 def matrix(

@@ -15,7 +15,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -38,10 +38,8 @@ from narrows.settings import (
     read_settings,
 )
 from narrows.surfaces.http import Application
+from narrows.testing.case import Case
 from narrows.testing.fakes import Clock, Network, Records, bearer, serving
-
-if TYPE_CHECKING:
-    from narrows.testing.matrix import Case
 
 # It opens nothing but the issuer inside the process; 32 bytes, so that it can stand for a key of the stores too.
 _SECRET = b64encode(b"made up for tests".ljust(32, b".")).decode()

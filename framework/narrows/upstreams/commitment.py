@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from narrows.call import Call
+from narrows.call import Call, Made
+from narrows.declare.upstream import Operation
 from narrows.errors import EffectsDrifted, KeyInUse, ReceiptRefused
 from narrows.stores import Attempt, Commits, Outcome, Owner
-from narrows.upstreams.made import Made, Matching
+from narrows.upstreams.made import Matching
 from narrows.upstreams.sendable import Sendable
 
 
@@ -40,21 +41,21 @@ class Commitment:
         """The rehearsal whose receipt is spent by this call; None as long as none is."""
         return self.attempt.receipt if self._intended else None
 
-    async def before(self, commits: Commits, sendable: Sendable, values: Mapping[str, Any]) -> int | None:
+    async def before(self, commits: Commits, operation: Operation[..., Any], values: Mapping[str, Any]) -> int | None:
         """Let one operation leave, and tell which rehearsed one it is.
 
         A write is checked against the rehearsal; before the first, the intent becomes durable. Raises `EffectsDrifted`,
         `ReceiptRefused`, `KeyInUse`, and `Unavailable` when the intent cannot be put down: then nothing is sent.
         """
-        place = self._matching.take(sendable, values) if self._matching is not None else None
-        if sendable.operation.kind == "read":
+        place = self._matching.take(operation, values) if self._matching is not None else None
+        if operation.kind == "read":
             return place
         if self._matching is not None and place is None:
-            raise EffectsDrifted(f"{sendable.operation.id} was not rehearsed with these values, or not as often.")
+            raise EffectsDrifted(f"{operation.id} was not rehearsed with these values, or not as often.")
         async with self._lock:
             # Siblings of a `gather` wait here for the one intent of their call.
             if not self._intended:
-                await self._intend(commits, sendable.operation.id)
+                await self._intend(commits, operation.id)
         return place
 
     def after(self, place: int, answer: Any) -> None:
@@ -82,7 +83,7 @@ class Gate:
         """Let one operation of a live call leave; see `Commitment.before`."""
         if call.commitment is None:
             call.commitment = Commitment(attempt_of(call, self._new_id()))
-        return await call.commitment.before(self._commits, sendable, values)
+        return await call.commitment.before(self._commits, sendable.operation, values)
 
 
 def attempt_of(call: Call, attempt_id: str, **claimed: Any) -> Attempt:

@@ -1,4 +1,4 @@
-"""What a rehearsal made up, and how the live call is held to it: the same operations with the same content.
+"""How what a rehearsal made up is put down, and how the live call is held to it: same operations, same content.
 
 An argument that is or holds a stand-in becomes a slot: its value is known only once the real answers are there.
 """
@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from narrows.call import Call
+from narrows.call import Call, Made, Part, Place
+from narrows.declare.upstream import Operation
 from narrows.upstreams.sendable import Sendable
 from narrows.upstreams.standins import is_stand_in, scalars, stand_ins_within, tracked
 
@@ -20,38 +21,6 @@ from narrows.upstreams.standins import is_stand_in, scalars, stand_ins_within, t
 MOST = 100
 _ANSWERS_BYTES = 128 * 1024
 _encode = msgspec.json.Encoder(order="sorted").encode
-
-
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where a stand-in came from: which of the made-up answers, and the JSON pointer in it."""
-
-    made: int
-    pointer: str
-
-
-class Part(msgspec.Struct, frozen=True, array_like=True):
-    """A piece of a slot: literal text, or the places of which one gives its value."""
-
-    text: str = ""
-    places: tuple[Place, ...] = ()
-
-
-class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation that a rehearsal answered itself.
-
-    `content` is a digest of its arguments with the slots left out; `slots` leads from pointers of arguments to what
-    stands there; `answer` is what was made up, as plain JSON, None when that is nothing or too large to be kept; `size`
-    is its bytes, and `stand_ins` are the pointers in it of what only an upstream could give.
-    """
-
-    operation: str
-    writes: bool
-    price: str | None
-    content: str
-    slots: dict[str, tuple[Part, ...]]
-    answer: Any = None
-    size: int = 0
-    stand_ins: tuple[str, ...] = ()
 
 
 def digest_of(values: Any) -> str:
@@ -131,12 +100,15 @@ class Matching:
         self._left = list(range(len(made)))
         self._real: dict[int, dict[str, Any]] = {}
 
-    def take(self, sendable: Sendable, values: Mapping[str, Any]) -> int | None:
+    def take(self, operation: Operation[..., Any], values: Mapping[str, Any]) -> int | None:
         """Which of the made-up ones this is, and take it away; None when it is none that is left."""
-        name = sendable.operation.id
         for index in self._left:
             made = self._made[index]
-            if made.operation == name and made.content == _content(values, made.slots) and self._fits(made, values):
+            if (
+                made.operation == operation.id
+                and made.content == _content(values, made.slots)
+                and self._fits(made, values)
+            ):
                 self._left.remove(index)
                 return index
         return None

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from narrows import NumberId
+from narrows.call import Made
 from narrows.errors import ReceiptRefused
 from narrows.pipeline.claim.checking import Checking
 from narrows.pipeline.receipts import Signed
@@ -11,7 +12,7 @@ from narrows.pipeline.rehearsal import Binding, KeptRehearsal
 from narrows.stores.memory import MemoryRehearsals
 from narrows.testing import Clock
 from narrows.upstreams.commitment import owner_of
-from narrows.upstreams.made import Made, digest_of
+from narrows.upstreams.made import digest_of
 from tests.unit.pipeline import calls
 
 

@@ -5,12 +5,13 @@ import msgspec
 import pytest
 
 from narrows import NumberId
+from narrows.call import Made
 from narrows.errors import AlreadyAttempted, KeyInUse
 from narrows.pipeline.claim.keys import refuse_or_replay
 from narrows.pipeline.declared import declaration_digest
 from narrows.stores import Found, Outcome
 from narrows.upstreams.commitment import Commitment, attempt_of, owner_of
-from narrows.upstreams.made import MOST, Made, Matching, newest, note_made, recall, recalled_object
+from narrows.upstreams.made import MOST, Matching, newest, note_made, recall, recalled_object
 from narrows.upstreams.sandbox import Synthetic, open_digest
 from tests.unit.pipeline import calls
 
@@ -52,13 +53,13 @@ def test_a_slot_that_is_no_text_holds_the_very_value() -> None:
     note_made(call, SENDABLE, {"team_id": 4_294_967_297}, None)
     note_made(call, SENDABLE, {"team_id": "team 4294967297"}, None)
     matching = Matching(call.made)
-    assert matching.take(SENDABLE, {"team_id": "team 12"}) is None
-    first = matching.take(SENDABLE, {"team_id": 1})
+    assert matching.take(SENDABLE.operation, {"team_id": "team 12"}) is None
+    first = matching.take(SENDABLE.operation, {"team_id": 1})
     assert first == 0
     matching.learn(first, {"id": 12})
     for wrong in (13, None, "team 13"):
-        assert matching.take(SENDABLE, {"team_id": wrong}) is None
-    assert [matching.take(SENDABLE, {"team_id": right}) for right in (12, "team 12")] == [1, 2]
+        assert matching.take(SENDABLE.operation, {"team_id": wrong}) is None
+    assert [matching.take(SENDABLE.operation, {"team_id": right}) for right in (12, "team 12")] == [1, 2]
 
 
 def test_who_calls_must_be_known() -> None:
@@ -77,7 +78,7 @@ async def test_an_attempt_that_lost_its_key_sends_nothing() -> None:
     call = calls.call(WRITE)
     commitment = Commitment(attempt_of(call, "a1", key="k", request="r"))
     with pytest.raises(KeyInUse):
-        await commitment.before(cast("Any", Taken()), SENDABLE, {"team_id": 7})
+        await commitment.before(cast("Any", Taken()), SENDABLE.operation, {"team_id": 7})
     assert commitment.receipt is None
     commitment.after(0, None)
 
@@ -95,7 +96,7 @@ async def test_the_effects_of_one_call_share_one_intent() -> None:
 
     store = Counting()
     commitment = Commitment(attempt_of(calls.call(WRITE), "a1"))
-    await asyncio.gather(*(commitment.before(cast("Any", store), SENDABLE, {"team_id": n}) for n in range(3)))
+    await asyncio.gather(*(commitment.before(cast("Any", store), SENDABLE.operation, {"team_id": n}) for n in range(3)))
     assert store.count == 1
 
 
@@ -131,8 +132,8 @@ def test_lists_are_content_too_and_the_innermost_object_is_recalled() -> None:
     """Another item is another request; of an answer with many objects, the one that was named comes back."""
     call = calls.call(WRITE, mode="rehearse")
     note_made(call, SENDABLE, {"team_id": [1, 2]}, None)
-    assert Matching(call.made).take(SENDABLE, {"team_id": [1, 3]}) is None
-    assert Matching(call.made).take(SENDABLE, {"team_id": [1, 2]}) == 0
+    assert Matching(call.made).take(SENDABLE.operation, {"team_id": [1, 3]}) is None
+    assert Matching(call.made).take(SENDABLE.operation, {"team_id": [1, 2]}) == 0
     named = {"item_id": "made-up-2", "text": "second"}
     answer = {"items": [{"item_id": "made-up-1"}, named]}
     recall(call, [msgspec.structs.replace(PLAIN, answer=answer, stand_ins=("/items/1/item_id",))])
