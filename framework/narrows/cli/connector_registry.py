@@ -1,0 +1,120 @@
+"""What `narrows connector` works on: the registry of a target and its review queue, opened for one command."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from narrows.cli.target import SETTINGS_HELP, load_bff
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from narrows.declare.bff import Bff
+    from narrows.declare.connectors import Written
+    from narrows.governance.connectors import Governor, Operator
+    from narrows.governance.reviews import Reviewer
+    from narrows.settings import Settings
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def shared(function: F) -> F:
+    """What every subcommand takes."""
+    form = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+    settings = click.option("--settings", type=click.Path(dir_okay=False), help=SETTINGS_HELP)
+    return click.argument("target")(settings(form(function)))
+
+
+def changing(function: F) -> F:
+    """What every subcommand takes that changes something."""
+    return click.option("--by", required=True, help="Your name: it is kept with the change, as is your account.")(
+        shared(function)
+    )
+
+
+def governing(target: str, settings: str | None, work: Callable[[Governor], Awaitable[T]]) -> T:
+    """Do something with the registry of a target."""
+
+    async def opened() -> T:
+        async with _governor(target, settings) as governor:
+            return await work(governor)
+
+    return asyncio.run(opened())
+
+
+def reviewing(target: str, settings: str | None, work: Callable[[Reviewer], Awaitable[T]]) -> T:
+    """Do something with the review queue of a target."""
+
+    async def opened() -> T:
+        async with _reviewer(target, settings) as (_, _, reviewer):
+            return await work(reviewer)
+
+    return asyncio.run(opened())
+
+
+@asynccontextmanager
+async def _governor(target: str, settings: str | None) -> AsyncIterator[Governor]:
+    from narrows.governance.connectors import Governor
+    from narrows.governance.reviews import judge_of
+    from narrows.stores.opening import open_connectors
+
+    async with _reviewer(target, settings) as (bff, read, reviewer):
+        store = open_connectors(read)
+        try:
+            yield Governor(bff, read, store, now=time.time, judge=judge_of(reviewer))
+        finally:
+            await store.close()
+
+
+@asynccontextmanager
+async def _reviewer(target: str, settings: str | None) -> AsyncIterator[tuple[Bff, Settings, Reviewer]]:
+    """The policy gate with its queue, which lies in the file of the registry."""
+    from narrows.errors import SettingsError
+    from narrows.governance.policy import Gate
+    from narrows.governance.reviews import Reviewer
+    from narrows.settings import load_settings
+    from narrows.stores.opening import open_reviews
+
+    bff = load_bff(target)
+    read = load_settings(settings or bff.folder / "narrows.toml")
+    if read.stores.connectors == "memory:":
+        raise SettingsError(
+            "stores.connectors: a registry in memory is that of one running process, and cannot be reached from here. "
+            'Remedy: set stores.connectors = "sqlite:connectors.db" and stores.key.'
+        )
+    reviews = open_reviews(read)
+    try:
+        approvers = read.governance.approvers
+        yield bff, read, Reviewer(bff, lambda: Gate.of(bff), reviews, approvers=approvers, now=time.time)
+    finally:
+        await reviews.close()
+
+
+def files(governor: Governor) -> Sequence[Written]:
+    """The records of the files beside the BFF. Raises `ConnectorError`."""
+    from narrows.declare.connectors import read_records
+
+    return read_records(governor.bff.folder / "connectors")
+
+
+def operator(by: str) -> Operator:
+    """Who changes something: the name given, and the account of the machine beside it, which nobody types in."""
+    from narrows.governance.connectors import Operator
+
+    return Operator(name=by, os_user=_account())
+
+
+def _account() -> str:
+    """The account that this runs in; containers often have none with a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return ""
