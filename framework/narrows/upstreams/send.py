@@ -94,6 +94,8 @@ class Sender:
             place = None
             if self._gate is not None and (sendable.operation.kind == "write" or call.commitment is not None):
                 place = await self._gate.before(call, sendable, values)
+                # The intent may have waited for the disk, and the answer of before is too old by then.
+                await self._check_program(call, sendable)
             answer = await self._deliver(call, sendable, request)
             if answer.status == 401 and token:
                 self._tokens.discard(token)
