@@ -14,7 +14,8 @@ from tests.interop.hostile import NAME, ROOT
 SHOTS = ROOT / "build" / "screenshots"
 WIDE = {"width": 1000, "height": 900}
 PHONE = {"width": 390, "height": 844}
-LUNCH = {"place_id": "node-268056323", "seats": 4, "note": f"Near the window, please. {NAME}"}
+TURNED = "\u202emoc.live\u202c\u200b"
+LUNCH = {"place_id": "node-268056323", "seats": 4, "note": f"Near the window, please. {NAME} {TURNED}"}
 
 ATTACK = """<p id="got"></p><p id="end"></p><script>
   const url = "{origin}/confirmations/{id}";
@@ -149,14 +150,38 @@ def test_a_person_signs_in_reads_and_confirms_with_the_keyboard(open_window, wor
 
 
 def test_case_89_what_a_program_sends_is_shown_as_text(open_window, asked):
-    """Markup in a value is read and not run; the policy would stop it too."""
+    """Markup in a value is read and not run; the policy would stop it too. What turns text around or hides is named."""
     window = open_window()
     window.page.goto(asked)
     window.sign_in("chloe")
     window.see("Do you allow this?")
-    assert NAME in window.page.locator("main").inner_text()
+    text = window.page.locator("main").inner_text()
+    assert NAME in text
+    assert "⟨U+202E⟩moc.live⟨U+202C⟩⟨U+200B⟩" in text
+    assert TURNED not in text
     assert window.page.title() == "Do you allow this?"
     assert window.page.locator("main img, main script").count() == 0
+    assert window.complaints == []
+
+
+def test_case_82_what_no_change_shows_is_shown_beside_them(open_window, asked):
+    """What the program sent and the BFF writes under another name is read before anything is confirmed."""
+    window = open_window()
+
+    def renamed(route):
+        answer = route.fetch()
+        route.fulfill(
+            response=answer,
+            json={**answer.json(), "sent": {"/new/memo": f"pay {TURNED}"}} if answer.ok else answer.json(),
+        )
+
+    window.page.route("**/confirmations/*", renamed)
+    window.page.goto(asked)
+    window.sign_in("chloe")
+    window.see("Do you allow this?")
+    text = window.page.locator("main").inner_text()
+    assert "It also sent" in text
+    assert "memo\npay ⟨U+202E⟩moc.live" in text
     assert window.complaints == []
 
 

@@ -10,6 +10,7 @@ from narrows.call import Call, Effect, Made, RateLeft
 from narrows.declare.commit import Commit
 from narrows.declare.types import Money
 from narrows.upstreams.commitment import owner_of as owner_of
+from narrows.upstreams.effects import unshown
 from narrows.upstreams.made import newest
 from narrows.upstreams.standins import pointers
 
@@ -70,12 +71,14 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
 class KeptRehearsal(RehearsalDocument, frozen=True, kw_only=True):
     """A rehearsal as it lies sealed in its store. Nobody outside reads more of it than its document.
 
-    `made` is what it made up, in its order; `recalled` what it knew of earlier ones.
+    `made` is what it made up, in its order; `recalled` what it knew of earlier ones; `sent` what a person who has to
+    confirm it could not see in the effects of what the program sent, by pointer.
     """
 
     made: tuple[Made, ...] = ()
     recalled: tuple[Made, ...] = ()
     binding: Binding | None = None
+    sent: dict[str, str | int | float | bool] = {}
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +125,7 @@ def write_document(call: Call, rehearsal_id: str, ceiling: Money | None, offer: 
         made=tuple(call.made),
         recalled=newest(call.recalled),
         binding=offer.binding if offer else None,
+        sent=unshown(call) if offer and offer.commit == "confirmed" else {},
     )
     return msgspec.json.encode(document)
 

@@ -19,7 +19,7 @@ from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
 from narrows.declare.types import Input, Narrow
 from narrows.errors import FieldError, InvalidInput, NotFound, QuotaExceeded, Unavailable
-from narrows.pipeline.rehearsal import ConfirmationState, RehearsalDocument
+from narrows.pipeline.rehearsal import ConfirmationState, KeptRehearsal, read_kept
 from narrows.pipeline.step import retry_after, who
 from narrows.plan import Plan
 from narrows.stores import Attempt, Owner
@@ -68,6 +68,7 @@ class Confirmation(Narrow):
 
     `state`: `open` waits for them, `confirmed` lets the program go on once, `spent` can do nothing any more. `price` is
     what the effects cost, `ceiling` the most that it can be; times are RFC 3339 in UTC.
+    `sent` is what the program sent and the effects do not show, by pointer.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Confirmation(Narrow):
     endpoint: str
     summary: str
     effects: list[Effect]
+    sent: dict[str, str | int | float | bool]
     price: str | None
     ceiling: str | None
     rehearsed_at: str
@@ -219,24 +221,24 @@ class _Asked:
             await self._plan.commits.confirm(rehearsal_id, owner)
         return await self._shown(owner, document)
 
-    async def _find(self, rehearsal_id: str) -> tuple[Owner, RehearsalDocument]:
+    async def _find(self, rehearsal_id: str) -> tuple[Owner, KeptRehearsal]:
         issuer, subject = self._credential.issuer, self._credential.subject
         await self._plan.directory.refresh()
         owners = [Owner(p.tenant, issuer, subject, p.id) for p in self._plan.programs(issuer)]
         found = await self._plan.rehearsals.find(rehearsal_id, owners)
         if found is None:
             raise NotFound()
-        document = msgspec.json.decode(found[1], type=RehearsalDocument)
+        document = read_kept(found[1])
         if document.commit != "confirmed":
             raise NotFound()
         return found[0], document
 
-    def _summary(self, document: RehearsalDocument) -> str:
+    def _summary(self, document: KeptRehearsal) -> str:
         """What the endpoint says of itself; what was rehearsed before an update may be gone."""
         found = (entry.endpoint for entry in self._plan.entries if entry.endpoint.id == document.endpoint)
         return next((endpoint.summary for endpoint in found), document.endpoint)
 
-    async def _shown(self, owner: Owner, document: RehearsalDocument) -> Confirmation:
+    async def _shown(self, owner: Owner, document: KeptRehearsal) -> Confirmation:
         return Confirmation(
             id=document.id,
             state=await self._state(owner, document),
@@ -246,6 +248,7 @@ class _Asked:
             endpoint=document.endpoint,
             summary=self._summary(document),
             effects=document.effects,
+            sent=document.sent,
             price=document.price["asked"],
             ceiling=document.price["ceiling"],
             rehearsed_at=document.created_at,
@@ -257,10 +260,10 @@ class _Asked:
         program: Connector = next(named)
         return Asking(id=program.id, kind=program.kind, purpose=program.purpose)
 
-    async def _state(self, owner: Owner, document: RehearsalDocument) -> ConfirmationState:
+    async def _state(self, owner: Owner, document: KeptRehearsal) -> ConfirmationState:
         return await state_of(self._plan.commits, document, owner, self._attempt(owner, document))
 
-    def _attempt(self, owner: Owner, document: RehearsalDocument) -> Attempt:
+    def _attempt(self, owner: Owner, document: KeptRehearsal) -> Attempt:
         return attempt_on(self._call, owner, document, self._call.fresh_id())
 
 

@@ -54,6 +54,21 @@ def _shown(call: Call, sendable: Sendable, values: Mapping[str, Any], digest: Di
     return shown
 
 
+def unshown(call: Call) -> dict[str, Any]:
+    """What the client sent and no effect shows, by pointer: a person who confirms must see all that a program chose."""
+    shown = {
+        _key(pointer, leaf)
+        for effect in call.effects
+        for pointer, leaf in effect.arguments.items()
+        if not isinstance(leaf, Hidden)
+    }
+    return {
+        pointer: leaf
+        for pointer, leaf in scalars(call.arguments)
+        if leaf is not None and _key(pointer, leaf) not in shown
+    }
+
+
 def _key(pointer: str, leaf: Any) -> tuple[str, str, Any]:
     """A scalar with its name, and its type, so that 1 and true are not taken for each other."""
     names = [part for part in pointer.split("/") if not part.isdigit()]

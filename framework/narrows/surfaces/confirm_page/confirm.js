@@ -103,7 +103,7 @@ function whoAsks({ program, summary, person }) {
   );
 }
 
-function whatHappens({ effects, price, ceiling, expires_at: expires }) {
+function whatHappens({ effects, sent, price, ceiling, expires_at: expires }) {
   const count = effects.length === 1 ? "One change would be made:" : `${effects.length} changes would be made:`;
   const none = el("p", {}, "Nothing would be changed.");
   const most = ceiling && ceiling !== price ? `, never more than ${ceiling}` : "";
@@ -113,6 +113,7 @@ function whatHappens({ effects, price, ceiling, expires_at: expires }) {
     el("h2", { id: "what" }, "What would happen"),
     effects.length ? el("p", {}, count) : none,
     el("ol", { class: "effects" }, effects.map(effect)),
+    ...alsoSent(Object.entries(sent)),
     facts([
       ["Price", `${price ?? "nothing"}${most}`],
       ["Holds until", moment(expires)],
@@ -120,12 +121,22 @@ function whatHappens({ effects, price, ceiling, expires_at: expires }) {
   );
 }
 
+/** What the program sent and no change shows: it may be part of one under another name. */
+function alsoSent(values) {
+  if (!values.length) return [];
+  return [el("p", {}, "It also sent, and it may be written above under another name:"), valuesOf(values)];
+}
+
+function valuesOf(values) {
+  return facts(values.map(([pointer, value]) => [label(pointer), shown(value)]));
+}
+
 function effect({ operation, method, path, arguments: values, price }) {
   return el(
     "li",
     {},
     el("p", { class: "operation" }, el("b", {}, words(operation)), el("span", { class: "price" }, price ?? "free of charge")),
-    facts(Object.entries(values).map(([pointer, value]) => [label(pointer), shown(value)])),
+    valuesOf(Object.entries(values)),
     el("p", { class: "faint" }, el("code", {}, `${method} ${path}`), ` (${operation})`),
   );
 }
@@ -163,17 +174,24 @@ function label(pointer) {
   return parts.slice(Math.max(last, 0)).join(" ").replaceAll("_", " ");
 }
 
+// What turns text around or hides in it: a person must read what is sent, and not what it was made to look like.
+const UNSEEN = /(?![\n\t])[\p{Cc}\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
+
+function readable(text) {
+  return text.replace(UNSEEN, (one) => `⟨U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+}
+
 /** A value of the request as it is; a time also as people write it; all else by its kind. */
 function shown(value) {
   if (value === null) return "nothing";
   if (typeof value === "object") return value.stand_in ? `known only afterwards (${value.type})` : `not shown (${value.type})`;
-  if (typeof value === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(value)) return [moment(value), " ", el("code", {}, value)];
-  return value === "" ? "(empty)" : String(value);
+  if (typeof value === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(value)) return [moment(value), " ", el("code", {}, readable(value))];
+  return value === "" ? "(empty)" : readable(String(value));
 }
 
 function moment(text) {
   const time = new Date(text);
-  return Number.isNaN(time.getTime()) ? text : time.toLocaleString([], { dateStyle: "full", timeStyle: "short" });
+  return Number.isNaN(time.getTime()) ? readable(text) : time.toLocaleString([], { dateStyle: "full", timeStyle: "short" });
 }
 
 async function guarded(act) {
