@@ -1,8 +1,11 @@
 """The minimal BFF that starts, to which a test adds one defect."""
 
+import sys
+import types
 from datetime import datetime
 from typing import Annotated, Any
 
+import msgspec
 import pytest
 from msgspec import Meta
 
@@ -111,6 +114,21 @@ class Tables(Upstream):
 
     @write("/bookings", asks="bookings:write", price="0.05 EUR")
     def book(self, team_id: Id, booking: NewBooking) -> Answer[Booking]: ...
+
+
+def tangled(base: type[msgspec.Struct], count: int = 12) -> Any:
+    """A class of `count` classes that each contain all of them."""
+    names = [f"Tangle{number}" for number in range(count)]
+    space: dict[str, Any] = {"__name__": "tangled", "Annotated": Annotated, "Meta": Meta}
+    module = types.ModuleType("tangled")
+    for name in names:
+        fields: list[Any] = [
+            (f"to_{other.lower()}", f"Annotated[list[{other}], Meta(max_length=3)] | None", None) for other in names
+        ]
+        space[name] = msgspec.defstruct(name, fields, bases=(base,), kw_only=True, module="tangled")
+    module.__dict__.update(space)
+    sys.modules["tangled"] = module  # where hints that are written as text are looked up
+    return space[names[0]]
 
 
 def started(booking: Booking, now: datetime, caller: Caller) -> bool:

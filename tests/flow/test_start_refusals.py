@@ -43,6 +43,7 @@ from tests.flow.minimal import (
     refusals,
     start,
     started,
+    tangled,
     without,
 )
 
@@ -370,6 +371,22 @@ def answer_that_cannot_be_read(bff):
 
     @bff.read("/x/{team_id}", **GUARDS)  # here
     async def x(team_id: Id) -> Team | Booking: ...
+
+
+@refused("type-too-large")
+def input_whose_types_contain_each_other(bff):
+    """A place for every way through them: twelve have more than a thousand million."""
+
+    @bff.write("/x/{team_id}", **GUARDS)  # here
+    async def x(team_id: Id, body: tangled(Input)) -> Team: ...  # type: ignore[valid-type] # made while it runs
+
+
+@refused("type-too-large")
+def answer_whose_types_contain_each_other(bff):
+    """Nor can they be answered."""
+
+    @bff.read("/x/{team_id}", **GUARDS)  # here
+    async def x(team_id: Id) -> tangled(Narrow): ...
 
 
 @refused("default-wrong")
@@ -1075,6 +1092,20 @@ def operation_that_answers_any_keys(bff):
 
         @read("/x", asks="a")  # here
         def x(self) -> Answer[dict[str, int]]: ...
+
+    endpoint_with(bff, Extra.x)
+
+
+@refused("type-too-large")
+def operation_whose_types_contain_each_other(bff):
+    """What an upstream answers has an end as well."""
+    answer = tangled(Narrow)
+
+    class Extra(Upstream):
+        """Another upstream."""
+
+        @read("/x", asks="a")  # here
+        def x(self) -> Answer[answer]: ...
 
     endpoint_with(bff, Extra.x)
 

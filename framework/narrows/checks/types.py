@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from msgspec import inspect as mi
 
 from narrows.checks.refusing import refuse
 from narrows.declare.endpoint import Endpoint
-from narrows.declare.shape import Parameter, Shape, bare, holds, leaves
+from narrows.declare.shape import Parameter, Shape, ShapeError, bare, holds, leaves
 from narrows.declare.upstream import Operation
 from narrows.errors import Refusal
 
@@ -22,7 +23,7 @@ _ANYTHING = (mi.AnyType, mi.RawType, mi.CustomType)
 
 
 def unreadable(declared: Declared, shape: Shape) -> Iterator[Refusal]:
-    """Types that msgspec cannot take in or give out, such as a union of two Structs without tags."""
+    """Types that msgspec cannot take in or give out, such as a union of two Structs without tags, and endless ones."""
     kinds = [(p.name, p.type) for p in shape.parameters.values() if p.source in ("path", "query", "body")]
     for name, kind in (*kinds, ("its answer", shape.answer)):
         try:
@@ -30,6 +31,11 @@ def unreadable(declared: Declared, shape: Shape) -> Iterator[Refusal]:
         except Exception as error:  # msgspec raises whatever resolving the hints of foreign classes raises
             rule = f"the type of {name} cannot be read ({error})"
             yield refuse("type-unsupported", declared, rule, "use types that msgspec supports")
+            continue
+        try:
+            deque(leaves(kind), maxlen=0)
+        except ShapeError as error:
+            yield refuse(error.code, declared, f"the type of {name}: {error.rule}", error.remedy)
 
 
 def type_refusals(endpoint: Endpoint, shape: Shape) -> Iterator[Refusal]:
@@ -61,12 +67,11 @@ def _loose(endpoint: Endpoint, parameter: Parameter) -> Iterator[Refusal]:
 
 def wrong_defaults(declared: Declared, kind: Any) -> Iterator[Refusal]:
     """Defaults inside a Struct, which msgspec hands out without a look."""
-    for info in (bare(leaf.info) for leaf in leaves(kind)):
-        if not isinstance(info, mi.StructType):
-            continue
-        for field in msgspec.structs.fields(info.cls):
+    infos = (bare(leaf.info) for leaf in leaves(kind))
+    for cls in dict.fromkeys(info.cls for info in infos if isinstance(info, mi.StructType)):
+        for field in msgspec.structs.fields(cls):
             if not field.required and not holds(_default_of(field), field.type):
-                rule = f"the default of `{info.cls.__name__}.{field.name}` is not of its own type"
+                rule = f"the default of `{cls.__name__}.{field.name}` is not of its own type"
                 yield refuse("default-wrong", declared, rule, f"give `{field.name}` a default within its bounds")
 
 
@@ -93,7 +98,7 @@ def open_answers(declared: Declared, shape: Shape) -> Iterator[Refusal]:
     """An object whose keys nobody named would let through whatever it is given."""
     for leaf in leaves(shape.answer, "answer"):
         info = bare(leaf.info)
-        if isinstance(info, mi.DictType) and _takes_any_key(bare(info.key_type)):
+        if isinstance(info, mi.DictType | mi.FrozenDictType) and _takes_any_key(bare(info.key_type)):
             rule = f"`{leaf.path}` is an object of any keys"
             yield refuse(
                 "answer-open", declared, rule, "name its fields in a narrows.Narrow, or bound its keys: dict[Id, …]"

@@ -6,7 +6,8 @@ import inspect
 import re
 import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from itertools import islice
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -16,6 +17,8 @@ from narrows.declare.types import Input, is_id
 from narrows.declare.upstream import Answer, Operation
 
 REQUIRED: Any = inspect.Parameter.empty
+MOST_PLACES = 10_000
+"""A type with more places than this is refused: eight types that contain each other have half a million."""
 Source = Literal["path", "query", "body", "given", "caller", "call"]
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -228,13 +231,47 @@ class Leaf(msgspec.Struct, frozen=True):
 
 
 def leaves(kind: Any, name: str = "") -> Iterator[Leaf]:
-    """Walk a type as `msgspec.inspect` describes it, every place once; types that contain themselves end there."""
-    return _walk(msgspec.inspect.type_info(kind), name, ())
+    """Walk a type as `msgspec.inspect` describes it, every place once; types that contain themselves end there.
+
+    Raises `ShapeError` behind `MOST_PLACES`: types that contain each other have a place for every way through them.
+    """
+    return walk(msgspec.inspect.type_info(kind), name)
 
 
-def _walk(info: Any, path: str, seen: tuple[type, ...]) -> Iterator[Leaf]:
-    yield Leaf(path, info)
-    match bare(info):
+def walk(info: Any, name: str = "") -> Iterator[Leaf]:
+    """The same for what `msgspec.inspect` says of a type."""
+    waiting = [_Place(info, name, frozenset())]
+    for _ in range(MOST_PLACES):
+        place = waiting.pop()
+        yield Leaf(place.path, place.info)
+        waiting += reversed(list(_below(place)))
+        if not waiting:
+            return
+    raise ShapeError(
+        "type-too-large",
+        f"{_named(info)} has more than {MOST_PLACES} places",
+        "give an object within it fewer fields, or leave out those that lead back to what contains it",
+    )
+
+
+def _named(info: Any) -> str:
+    """What a person calls a type: its outermost class."""
+    classes = (getattr(bare(leaf.info), "cls", None) for leaf in islice(walk(info), 100))
+    return next((cls.__name__ for cls in classes if cls), "it")
+
+
+class _Place(NamedTuple):
+    """A place that is still to be walked; `seen` are the classes around it."""
+
+    info: Any
+    path: str
+    seen: frozenset[type]
+
+
+def _below(place: _Place) -> Iterator[_Place]:
+    """The places directly within one."""
+    path, seen = place.path, place.seen
+    match bare(place.info):
         case (
             msgspec.inspect.StructType(cls=cls, fields=fields)
             | msgspec.inspect.DataclassType(cls=cls, fields=fields)
@@ -243,23 +280,26 @@ def _walk(info: Any, path: str, seen: tuple[type, ...]) -> Iterator[Leaf]:
         ) if cls not in seen:
             for field in fields:
                 below = f"{path}.{field.encode_name}" if path else field.encode_name
-                yield from _walk(field.type, below, (*seen, cls))
+                yield _Place(field.type, below, seen | {cls})
         case (
             msgspec.inspect.ListType(item_type=item)
             | msgspec.inspect.SetType(item_type=item)
             | msgspec.inspect.FrozenSetType(item_type=item)
             | msgspec.inspect.VarTupleType(item_type=item)
         ):
-            yield from _walk(item, f"{path}[]", seen)
+            yield _Place(item, f"{path}[]", seen)
         case msgspec.inspect.TupleType(item_types=items):
             for item in items:
-                yield from _walk(item, f"{path}[]", seen)
-        case msgspec.inspect.DictType(key_type=key, value_type=value):
-            yield from _walk(key, f"{path}{{}}", seen)
-            yield from _walk(value, f"{path}{{}}", seen)
+                yield _Place(item, f"{path}[]", seen)
+        case (
+            msgspec.inspect.DictType(key_type=key, value_type=value)
+            | msgspec.inspect.FrozenDictType(key_type=key, value_type=value)
+        ):
+            yield _Place(key, f"{path}{{}}", seen)
+            yield _Place(value, f"{path}{{}}", seen)
         case msgspec.inspect.UnionType(types=members):
             for member in members:
-                yield from _walk(member, path, seen)
+                yield _Place(member, path, seen)
 
 
 def id_places(shape: Shape) -> list[str]:

@@ -9,7 +9,7 @@ from msgspec import inspect as mi
 from narrows.declare.shape import Parameter, bare, holds, leaves
 from narrows.pipeline.step import Preparing
 
-_OBJECTS = (mi.StructType, mi.DictType, mi.TypedDictType, mi.DataclassType, mi.NamedTupleType)
+_OBJECTS = (mi.StructType, mi.DictType, mi.FrozenDictType, mi.TypedDictType, mi.DataclassType, mi.NamedTupleType)
 
 
 def refuse_unsafe(preparing: Preparing) -> None:
@@ -54,6 +54,7 @@ def _refuse_leaf(preparing: Preparing, path: str, info: Any) -> None:
             | mi.FrozenSetType(max_length=None)
             | mi.VarTupleType(max_length=None)
             | mi.DictType(max_length=None)
+            | mi.FrozenDictType(max_length=None)
         ):
             preparing.refuse(
                 "input-unbounded",

@@ -1,14 +1,17 @@
 import dataclasses
+from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import msgspec
 import pytest
 from msgspec import Meta
+from msgspec import inspect as mi
 
 from narrows import Answer, Bff, Caller, Id, Input, Moment, Narrow, NumberId, PageSize, ShortText, Upstream, read, write
 from narrows.call import Call
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.shape import (
+    MOST_PLACES,
     REQUIRED,
     ShapeError,
     endpoint_shape,
@@ -18,7 +21,9 @@ from narrows.declare.shape import (
     needed_by,
     operation_shape,
     placeholders,
+    walk,
 )
+from tests.flow.minimal import tangled
 
 
 class Team(Narrow):
@@ -298,6 +303,34 @@ class Point:
 def test_every_place_of_a_type_is_walked_once(kind, paths):
     """Also through dataclasses and typed dictionaries; a type that contains itself ends."""
     assert [leaf.path for leaf in leaves(kind, "x")] == paths
+
+
+def test_types_that_contain_each_other_have_a_bound():
+    """A start neither hangs nor fills the memory, and is told which type it is."""
+    kind = tangled(Narrow)
+    with pytest.raises(ShapeError, match=f"^Tangle0 has more than {MOST_PLACES} places$") as caught:
+        list(leaves(list[kind]))
+    assert caught.value.code == "type-too-large"
+    assert len(list(islice(leaves(kind), MOST_PLACES))) == MOST_PLACES
+
+
+def test_a_few_types_that_contain_each_other_are_walked_whole():
+    """No place is left out: one of an id would be one that no guard sees."""
+    assert len(list(leaves(tangled(Narrow, 3)))) == 61
+
+
+def test_a_type_is_as_deep_as_it_likes():
+    """Ten thousand lists in one another are no reason to break, and a hundred classes none."""
+    info = mi.IntType()
+    for _ in range(5000):
+        info = mi.ListType(info)
+    assert len(list(walk(info, "x"))) == 5001
+
+
+def test_the_frozen_dictionary_is_walked_like_the_other():
+    """Python 3.15 brings it; what it holds is judged as well."""
+    info = mi.FrozenDictType(mi.StrType(), mi.AnyType())
+    assert [leaf.path for leaf in walk(info, "x")] == ["x", "x{}", "x{}"]
 
 
 def test_a_type_without_a_name_begins_at_its_fields():
