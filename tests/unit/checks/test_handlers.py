@@ -106,6 +106,122 @@ def test_a_star_from_such_a_module_is_refused(package):
 
 
 @pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("import os; o = os; o.system('x')", "os as a value"),
+        ("import os as o; a, b = o, 1", "o as a value"),
+        ("import os; (lambda o=os: o.system('x'))()", "os as a value"),
+        ("import os, operator; operator.attrgetter('system')(os)", "os as a value"),
+        ("import os; vars(os)['system']('x')", "os as a value"),
+        ("import os; getattr(*[os, 'system'])", "os as a value"),
+        ("g = getattr; import os; g(os, 'system')('x')", "os as a value"),
+        ("import os; os.__dict__['system']('x')", "os.__dict__"),
+        ("import os; os.__getattribute__('system')('x')", "os.__getattribute__"),
+        ("o.system('x'); import os as o", "os.system"),
+        ("import shutil; shutil.os.system('x')", "os.system"),
+        ("import tempfile; tempfile._os.popen('x')", "os.popen"),
+        ("from pathlib import os as path; path.system('x')", "os.system"),
+        ("import asyncio; asyncio.base_events.socket.socket()", "socket"),
+        ("import asyncio; asyncio.base_events.subprocess.run('x')", "subprocess"),
+        ("import asyncio; asyncio.get_event_loop().create_connection(int)", "create_connection"),
+        ("loop.create_server(int)", "create_server"),
+        ("i = __import__; i('socket')", "__import__"),
+        ("e = eval; e('1')", "eval"),
+        ("[exec][0]('1')", "exec"),
+        ("compile('1', 'x', 'exec')", "compile"),
+        ("__builtins__['__import__']('socket')", "__builtins__"),
+        ("globals()['__builtins__']", "globals"),
+        ("().__class__.__base__.__subclasses__()", "__subclasses__"),
+        ("loop.__globals__['os']", "__globals__"),
+        ("import sys; sys._getframe().f_builtins['eval']", "sys._getframe"),
+        ("import inspect; inspect.currentframe().f_builtins", "f_builtins"),
+        ("import types; types.FunctionType(1, {})", "types.FunctionType"),
+        ("import posix; posix.system('x')", "posix"),
+        ("import logging.handlers as h; h.HTTPHandler('h', '/')", "logging.handlers"),
+        ("from concurrent.futures import process", "concurrent.futures.process"),
+        ("import pydoc; pydoc.locate('os.system')", "pydoc"),
+        ("import pkgutil; pkgutil.resolve_name('os:system')", "pkgutil"),
+        ("import timeit; timeit.timeit('x')", "timeit"),
+        ("from unittest.mock import patch", "unittest.mock"),
+        ("import narrows.testing", "narrows.testing"),
+        ("from narrows.plan import Plan", "narrows.plan"),
+        ("import narrows; narrows.transport.dial(None)", "narrows.transport"),
+        ("TYPE_CHECKING = True\nif TYPE_CHECKING:\n    import socket", "socket"),
+        ("if loop.TYPE_CHECKING:\n    import socket", "socket"),
+        ("from typing import TYPE_CHECKING\nTYPE_CHECKING = 1\nif TYPE_CHECKING:\n    import socket", "socket"),
+        ("from typing import TYPE_CHECKING\nif not TYPE_CHECKING:\n    import socket", "socket"),
+    ],
+)
+def test_another_name_hides_nothing(package, text, named):
+    """An alias, a re-export, the dictionary of a module, a built-in as a value: told as what it is."""
+    assert named in [name for _, _, name in found(package(inside(text)))], text
+
+
+def test_a_second_name_in_the_module_is_known(package):
+    """What the imported module holds tells, where the text alone does not."""
+    app = "from .other import tool\nfrom .other import *\n\ndef late():\n    tool.system('x')\n    again.popen('x')\n"
+    bff = package(app, other="import os as tool\nagain = [tool][0]\n")
+    assert found(bff) == [
+        ("app.py", 7, "os.system"),
+        ("app.py", 8, "os.popen"),
+        ("other.py", 2, "tool as a value"),
+    ]
+
+
+def test_a_star_brings_names_that_are_known(package):
+    """What `__all__` names, or without it what is public."""
+    text = "from PACKAGE.{} import *\n\ndef late(os):\n    os.system('x')\n"
+    listed = package(text.format("listed"), listed="import os\n__all__ = ['late']\ndef late(): ...\n")
+    assert found(listed) == []
+
+
+def test_a_star_without_a_list_brings_what_is_public(package):
+    """Also a module."""
+    text = "if bff is None:\n    from PACKAGE.open import *\nimport PACKAGE.open\n\ndef late():\n    os.system('x')\n"
+    assert found(package(text, open="import os\n")) == [("app.py", 8, "os.system")]
+
+
+def test_the_team_s_files_outside_the_folder_are_read_too(tmp_path, monkeypatch):
+    """A helper beside the folder of the BFF is no way around."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    folder = tmp_path / "teams_bffs" / "lunch"
+    folder.mkdir(parents=True)
+    for file, text in {
+        "teams_bffs/__init__.py": "",
+        "teams_bffs/helper.py": "def fetch():\n    import httpx\n",
+        "teams_bffs/lunch/__init__.py": "",
+        "teams_bffs/lunch/app.py": APP + "from teams_bffs.helper import fetch\nfrom teams_outside import send\n",
+        "teams_outside.py": "def send():\n    import socket\n",
+    }.items():
+        (tmp_path / file).write_text(text)
+    invalidate_caches()
+    try:
+        assert found(import_module("teams_bffs.lunch.app").bff) == [
+            ("helper.py", 2, "httpx"),
+            ("teams_outside.py", 2, "socket"),
+        ]
+    finally:
+        for name in [name for name in sys.modules if name.startswith("teams_")]:
+            del sys.modules[name]
+
+
+def test_of_an_installed_bff_its_own_package_is_read(tmp_path, monkeypatch):
+    """The libraries beside it are nobody's handler."""
+    packages = tmp_path / "site-packages"
+    monkeypatch.syspath_prepend(str(packages))
+    (packages / "installed_lunch").mkdir(parents=True)
+    (packages / "installed_library.py").write_text("import socket\n")
+    (packages / "installed_lunch" / "__init__.py").write_text("")
+    (packages / "installed_lunch" / "app.py").write_text(APP + "import installed_library\nimport ssl\n")
+    invalidate_caches()
+    try:
+        assert found(import_module("installed_lunch.app").bff) == [("app.py", 4, "ssl")]
+    finally:
+        for name in [name for name in sys.modules if name.startswith("installed_")]:
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "import os; os.getcwd(); os.path.join('a')",
@@ -118,6 +234,10 @@ def test_a_star_from_such_a_module_is_refused(package):
         "from narrows import Bff, Upstream",
         "loop.run_until_complete(); getattr(loop, 'x'); getattr(loop.a, 'x')",
         "loop.system('x')",
+        "import re; re.compile('x')",
+        "from narrows.errors import Problem; from narrows.settings import Settings",
+        "import typing, types, sys; typing.Any; types.MappingProxyType; sys.maxsize",
+        "from bffs.where2eat.upstreams import People; People.create_server(); People.create_connection",
     ],
 )
 def test_what_a_handler_may_use_is_not_refused(package, text):
