@@ -25,7 +25,7 @@ SHOWN = ("mermaid", "json", "csv", "text")
 # Commands that no test runs from a page, each with its reason.
 NOT_RUN = {
     "make dev": "it runs until it is ended; the test keeps such a world running and sends the commands to it",
-    "make demo": "it is run as it is before a change is taken",
+    "make demo": "tests/docs/test_demo.py runs it",
     "make test": "it is what runs this test",
 }
 # Pages whose commands are run by a test of their own, in a world of their own.

@@ -42,9 +42,8 @@ def command(
     """Show what differs between two environments of TARGET (module:attribute): settings, endpoints and connectors.
 
     Nothing is changed, sent or started, and no secret is read but the keys that --registry takes: of a secret it tells
-    only that it differs. It ends with
-    1 if something stands in the way: a refusal of `narrows check` in the second environment, or an endpoint that
-    clients of the baseline would lose.
+    only that it differs. It ends with 1 if something stands in the way: a refusal of `narrows check` in the second
+    environment, or an endpoint that clients of the baseline would lose.
 
     \b
     Examples:
