@@ -249,7 +249,7 @@ class Call:
     `moment` is what `now()` tells; `ids` are those that `new_id()` gave, and `ids_due` those that it gives first,
     because a rehearsal gave them. `made` are the answers that a rehearsal made up, `sources` tells which of them gave a
     stand-in, and `recalled` are those of an earlier one. `commitment` is what a live write has claimed; `replayed` says
-    that its answer is one that was kept.
+    that its answer is one that was kept. `decision` is what a person decided of the rehearsal `rehearsal_id`.
     """
 
     __slots__ = (
@@ -262,6 +262,7 @@ class Call:
         "counts",
         "credential",
         "deadline",
+        "decision",
         "domain",
         "effects",
         "endpoint",
@@ -353,6 +354,7 @@ class Call:
         self.recalled: tuple[Made, ...] = ()
         self.commitment: Claimed | None = None
         self.replayed = False
+        self.decision: Literal["allow", "refuse"] | None = None
         self.rehearsal_id: str | None = None
         self.answer: Any = None
         self.reply: Reply | None = None

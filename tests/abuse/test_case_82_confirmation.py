@@ -122,6 +122,20 @@ async def test_case_82_what_was_refused_is_never_sent(made: World) -> None:
     assert (refused.status_code, refused.json()["reason"], made.bookings()) == (409, "spent", 0)
 
 
+async def test_case_82_the_record_tells_who_decided_what(made: World) -> None:
+    """Person, rehearsal and decision; what is nobody's to decide names nothing, nor does one who only looks."""
+    anna, rehearsal = await signed_in(made)
+    foreign = await rehearsed(made, "ben")
+    await anna.fetch("GET", f"/confirmations/{rehearsal}")
+    for decision in ("allow", "refuse"):
+        await anna.decide(rehearsal, decision)
+    await anna.decide(foreign)
+    looked, *decided, denied = made.records.all()[-4:]
+    assert [(one["rehearsal"], one["decision"]) for one in decided] == [(rehearsal, "allow"), (rehearsal, "refuse")]
+    assert {one["caller"] for one in decided} == {looked["caller"]} != {None}
+    assert [(one["rehearsal"], one["decision"]) for one in (looked, denied)] == [(None, None)] * 2
+
+
 async def test_case_82_what_is_not_allowed_stays_so(made: World) -> None:
     """A refusal also takes a confirmation back, and nothing that comes later undoes it."""
     anna, rehearsal = await signed_in(made)

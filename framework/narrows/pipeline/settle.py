@@ -198,6 +198,7 @@ class Settle:
             scopes_asked=tuple(sorted(call.scopes_asked)),
             scenario=call.scenario,
             rehearsal=call.rehearsal_id,
+            decision=call.decision,
             receipt=call.commitment.receipt if call.commitment else None,
             idempotency=_idempotency(call),
         )

@@ -211,9 +211,10 @@ class _Asked:
         owner, document = await self._find(rehearsal_id)
         return await self._shown(owner, document)
 
-    async def decide(self, rehearsal_id: str, decision: str) -> Confirmation:
-        """Note what the person decided. Raises `NotFound`."""
+    async def decide(self, rehearsal_id: str, decision: Literal["allow", "refuse"]) -> Confirmation:
+        """Note what the person decided; the record tells of which rehearsal. Raises `NotFound`."""
         owner, document = await self._find(rehearsal_id)
+        self._call.rehearsal_id, self._call.decision = document.id, decision
         if decision == "refuse":
             # A receipt that is spent is good for nothing, whatever was confirmed before.
             await self._plan.commits.settle(self._attempt(owner, document), (), b"")

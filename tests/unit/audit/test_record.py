@@ -84,6 +84,7 @@ def test_record_is_one_canonical_line() -> None:
         "scopes_asked": ["bookings:write"],
         "scenario": None,
         "rehearsal": None,
+        "decision": None,
         "receipt": "r-1",
         "idempotency": "first",
         "status": 201,

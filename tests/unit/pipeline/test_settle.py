@@ -164,6 +164,7 @@ async def test_an_answer_has_one_record_and_one_span() -> None:
         "scopes_asked": ["a", "b"],
         "scenario": None,
         "rehearsal": None,
+        "decision": None,
         "receipt": None,
         "idempotency": None,
     }
