@@ -13,7 +13,8 @@ import pytest
 
 from narrows.errors import Unavailable
 from narrows.settings import Secret, merge
-from narrows.stores import Owner
+from narrows.stores import Owner, memory_commits
+from narrows.stores.commits import CommitBounds
 from narrows.testing import bearer
 from tests.abuse.attack import Instead, json_answer
 from tests.flow.confirming import PAGE, Visitor, query_of
@@ -120,6 +121,18 @@ async def test_case_82_what_was_refused_is_never_sent(made: World) -> None:
         await anna.decide(rehearsal, decision)
     refused = await live(made, document["receipt"])
     assert (refused.status_code, refused.json()["reason"], made.bookings()) == (409, "spent", 0)
+
+
+async def test_case_82_a_refusal_that_cannot_be_kept_is_not_told_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the store has no room for it, the person reads a 503, and not that it is over."""
+    monkeypatch.setattr(memory_commits, "CommitBounds", lambda: CommitBounds(receipts=1))
+    async with copilot_world() as made:
+        anna, rehearsal = await signed_in(made)
+        other = await rehearsed(made)
+        assert (await anna.decide(rehearsal, "refuse")).status_code == 200
+        refused = await anna.decide(other, "refuse")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "60")
+        assert (await anna.fetch("GET", f"/confirmations/{other}")).json()["state"] == "open"
 
 
 async def test_case_82_the_record_tells_who_decided_what(made: World) -> None:

@@ -21,8 +21,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     may have happened (their outcome is unknown), or that a rehearsal noted; `rule` and `domain` what decided, and both
     may hold that id; `purpose` what the connector is for; `price` such as `0.05 EUR`; `peer` the source address;
     `scenario` the bad day that a request to the sandbox asked for. `rehearsal` is the id of a rehearsal that was kept,
-    or of which a person decided, and `decision` what: `allow` or `refuse`; `receipt` that of the rehearsal whose receipt a live call spent; `idempotency` says of a call with a key whether it
-    was the `first`, or `replayed` from the store.
+    or of which a person decided, and `decision` what: `allow` or `refuse`; `receipt` that of the rehearsal whose
+    receipt a live call spent; `idempotency` says of a call with a key whether it was the `first`, or `replayed` from
+    the store.
     """
 
     time: str

@@ -106,12 +106,13 @@ class MemoryCommits:
         return NEW
 
     async def settle(self, attempt: Attempt, outcomes: Sequence[Outcome], answer: bytes | None) -> None:
-        """Put down the end of an attempt."""
+        """Put down the end of an attempt. Raises `Unavailable` when there is no room to spend its receipt."""
         ends = tuple(outcomes)
         self._settle_intent(attempt, ends)
         self._settle_key(attempt, ends, answer)
-        if answer is not None and not self._is_spent(attempt):
-            self._spend(attempt)
+        # With an effect it was spent by the intent.
+        if answer is not None and not outcomes and not self._is_spent(attempt) and not self._spend(attempt):
+            raise full("receipt")
 
     async def unsettled(self, count: int) -> list[Intent]:
         """The oldest intents without an outcome."""

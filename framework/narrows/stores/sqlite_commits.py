@@ -114,7 +114,7 @@ class SqliteCommits:
         return await self._file.run(self._intend, attempt, operation)
 
     async def settle(self, attempt: Attempt, outcomes: Sequence[Outcome], answer: bytes | None) -> None:
-        """Put down the end of an attempt. Raises `Unavailable` when the store is away."""
+        """Put down the end of an attempt. Raises `Unavailable` when the store is away, or full of receipts."""
         await self._file.run(self._settle, attempt, tuple(outcomes), answer)
 
     async def unsettled(self, count: int) -> list[Intent]:
@@ -226,8 +226,11 @@ class SqliteCommits:
         with connection:
             self._settle_intent(connection, attempt, outcomes)
             self._settle_key(connection, attempt, outcomes, answer)
-            if answer is not None and not self._is_spent(connection, attempt):
-                self._spend(connection, attempt, self._now())
+        # With an effect it was spent by the intent.
+        if answer is not None and not outcomes and not self._is_spent(connection, attempt):
+            with connection:
+                if not self._spend(connection, attempt, self._now()):
+                    raise full("receipt")
 
     def _settle_intent(self, connection: sqlite3.Connection, attempt: Attempt, outcomes: tuple[Outcome, ...]) -> None:
         row = connection.execute("SELECT seq, sealed FROM intents WHERE id = ?", (attempt.id,)).fetchone()

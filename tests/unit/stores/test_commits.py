@@ -248,6 +248,18 @@ async def test_a_full_store_refuses_and_forgets_nothing(make, bounds, first, sec
     assert [intent.id for intent in await store.unsettled(10)] == ["a1"]
 
 
+async def test_what_was_not_allowed_in_a_full_store_is_not_taken_for_noted(make):
+    """Whoever spends a receipt without an effect reads that there was no room; all else of the end is put down."""
+    store = make(receipts=1)
+    one, other = attempt(receipt="r"), attempt("a2", key="k", receipt="s")
+    await store.intend(one, "Tables.book")
+    await store.claim(other)
+    with pytest.raises(Unavailable):
+        await store.settle(other, [], b"answer")
+    assert (await store.claim(attempt("a3", receipt="s"))).state == "new"
+    assert (await store.claim(attempt("a3", key="k"))).answer == b"answer"
+
+
 async def test_another_owner_has_room_when_one_has_none(make):
     """The bound of one owner takes nothing from another."""
     store = make(keys_per_owner=1)
