@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from narrows import Bff, NumberId
+from msgspec import Meta
+
+from narrows import Answer, Bff, Input, NumberId, Upstream, write
 from narrows.settings import merge
 from narrows.testing import bearer
 from tests.abuse.errands import SETTINGS, Ledger, LedgerHost, Line, NewLine, NewText
@@ -54,6 +56,60 @@ async def test_case_82_what_the_program_sent_is_shown_under_whatever_name_it_is_
         # What an upstream told stays hidden, and who rehearsed it knows what they sent.
         assert host.canary not in shown.text
         assert "sent" not in (await made.get(f"/rehearse/rehearsals/{rehearsal}")).json()
+
+
+class Payment(Input):
+    """What is paid, and to which account."""
+
+    account: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    memo: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+
+
+class Bank(Upstream):
+    """Payments."""
+
+    @write("/payments/{account}", asks="bookings:write")
+    def pay(self, account: Annotated[int, Meta(ge=1, le=2**63 - 1)]) -> Answer[Line]: ...
+
+
+paying = Bff(
+    "errands",
+    version="1.0.0",
+    owner="red@example.com",
+    purpose="Pay",
+    exposure="internal",
+    sensitivity="internal",
+    importance="low",
+    review_by="2027-05-01",
+)
+
+
+@paying.write(
+    "/teams/{team_id}/payments",
+    uses=[Bank.pay],
+    roles={"member"},
+    within="team:{team_id}",
+    scope="dining:read",
+    rate="100/minute",
+)
+async def pay(team_id: NumberId, payment: Payment) -> Line:
+    """Pay."""
+    return await Bank.pay(payment.account)
+
+
+async def test_case_82_a_number_that_a_browser_would_round_is_shown_exactly() -> None:
+    """Else a person would confirm the account next to the one that they read."""
+    upstream = {"bank": {"url": "https://ledger.test", "audience": "tables-api"}}
+    over = {"connectors": {"copilot": {"commit": "confirmed"}}, "upstreams": upstream}
+    async with world(bff=paying, hosts={"ledger.test": LedgerHost()}, **merge(SETTINGS, over)) as made:
+        body = {"account": 2**53 + 1, "memo": 2**53 - 1}
+        answer = await made.client.post("/rehearse/teams/7/payments", json=body, headers=bearer(made.token()))
+        rehearsal = answer.links["describedby"]["url"].rpartition("/")[2]
+        anna = Visitor(made)
+        assert (await anna.sign_in(rehearsal, "anna")).status_code == 303
+        shown = (await anna.fetch("GET", f"/confirmations/{rehearsal}")).json()
+        assert shown["effects"][0]["arguments"] == {"/account": "9007199254740993"}
+        assert shown["sent"] == {"/team_id": 7, "/payment/memo": 2**53 - 1}
 
 
 async def test_case_82_what_an_effect_shows_is_not_told_twice() -> None:

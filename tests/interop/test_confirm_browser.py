@@ -165,15 +165,16 @@ def test_case_89_what_a_program_sends_is_shown_as_text(open_window, asked):
 
 
 def test_case_82_what_no_change_shows_is_shown_beside_them(open_window, asked):
-    """What the program sent and the BFF writes under another name is read before anything is confirmed."""
+    """What the BFF writes under another name is read before anything is confirmed, and no two values read alike."""
     window = open_window()
 
     def renamed(route):
         answer = route.fetch()
-        route.fulfill(
-            response=answer,
-            json={**answer.json(), "sent": {"/new/memo": f"pay {TURNED}"}} if answer.ok else answer.json(),
-        )
+        body = answer.json()
+        if answer.ok:
+            body["sent"] = {"/new/memo": f"pay {TURNED}"}
+            body["effects"][0]["arguments"] = {"/from/account": 1, "/to/account": 2, "/to/name": "Mallory"}
+        route.fulfill(response=answer, json=body)
 
     window.page.route("**/confirmations/*", renamed)
     window.page.goto(asked)
@@ -182,6 +183,7 @@ def test_case_82_what_no_change_shows_is_shown_beside_them(open_window, asked):
     text = window.page.locator("main").inner_text()
     assert "It also sent" in text
     assert "memo\npay ⟨U+202E⟩moc.live" in text
+    assert "from account\n1\nto account\n2\nname\nMallory" in text
     assert window.complaints == []
 
 

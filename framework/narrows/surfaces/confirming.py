@@ -6,12 +6,13 @@ here, in a browser, with the BFF's own client. What counts as its credentials: `
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from narrows.addresses import bucket_of
 from narrows.call import Call, Connector, Credential, Effect, Page
@@ -30,6 +31,7 @@ from narrows.upstreams.sign_in import CALLBACK, SignInRefused
 
 FOLDER = Path(__file__).parent / "confirm_page"
 
+_ROUNDED = 2**53 - 1
 _HTML = "text/html; charset=utf-8"
 _UNSTORED = tuple((name, value) for name, value in PAGE_HEADERS if name != "cache-control")
 _UNSTORED += (("cache-control", "no-store"),)
@@ -248,8 +250,8 @@ class _Asked:
             program=self._program(owner),
             endpoint=document.endpoint,
             summary=self._summary(document),
-            effects=document.effects,
-            sent=document.sent,
+            effects=[replace(effect, arguments=_exact(effect.arguments)) for effect in document.effects],
+            sent=_exact(document.sent),
             price=document.price["asked"],
             ceiling=document.price["ceiling"],
             rehearsed_at=document.created_at,
@@ -266,6 +268,14 @@ class _Asked:
 
     def _attempt(self, owner: Owner, document: KeptRehearsal) -> Attempt:
         return attempt_on(self._call, owner, document, self._call.fresh_id())
+
+
+def _exact(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Whole numbers that a browser would round (RFC 8259, 6) as text: a person must not read another number."""
+    return {
+        pointer: str(value) if isinstance(value, int) and abs(value) > _ROUNDED else value
+        for pointer, value in values.items()
+    }
 
 
 def _live(call: Call) -> None:

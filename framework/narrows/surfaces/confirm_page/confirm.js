@@ -128,7 +128,10 @@ function alsoSent(values) {
 }
 
 function valuesOf(values) {
-  return facts(values.map(([pointer, value]) => [label(pointer), shown(value)]));
+  const labels = values.map(([pointer]) => label(pointer));
+  // Two accounts, one to pay from and one to pay to, must not read alike.
+  const named = (pointer, at) => (labels.indexOf(labels[at]) === labels.lastIndexOf(labels[at]) ? labels[at] : whole(pointer));
+  return facts(values.map(([pointer, value], at) => [readable(named(pointer, at)), shown(value)]));
 }
 
 function effect({ operation, method, path, arguments: values, price }) {
@@ -179,6 +182,11 @@ const UNSEEN = /(?![\n\t])[\p{Cc}\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u20
 
 function readable(text) {
   return text.replace(UNSEEN, (one) => `⟨U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+}
+
+/** `/payment/from/account` → `payment from account`. */
+function whole(pointer) {
+  return pointer.split("/").filter((part) => part !== "").join(" ").replaceAll("_", " ");
 }
 
 /** A value of the request as it is; a time also as people write it; all else by its kind. */
