@@ -1,5 +1,6 @@
 """A small BFF in a folder of its own, for the command line to be pointed at."""
 
+import json
 from pathlib import Path
 
 BFF = '''
@@ -36,6 +37,17 @@ role = "member"
 domain = "bff:lunch"
 """
 
+GOVERNED = """
+[governance]
+approvers = {approvers}
+
+[stores]
+connectors = "sqlite:connectors.db"
+key = {{ env = "LUNCH_KEY" }}
+"""
+KEY = "a2V5LWtleS1rZXkta2V5LWtleS1rZXkta2V5LWtleS0="
+"""For the variable `LUNCH_KEY`, which settings of a store in a file name."""
+
 
 def write_lunch(
     folder: Path, name: str, *, more: str = "", port: int = 0, issuer: str = "http://127.0.0.1:9", host: str = "lunch"
@@ -45,3 +57,11 @@ def write_lunch(
     settings = folder / "narrows.toml"
     settings.write_text(SETTINGS.format(port=port, issuer=issuer, host=host), encoding="utf-8")
     return settings
+
+
+def write_governed(folder: Path, name: str, *approvers: str) -> None:
+    """The same with a registry in a file, approvers, and a folder for the records of connectors."""
+    settings = write_lunch(folder, name)
+    more = GOVERNED.format(approvers=json.dumps(approvers))
+    settings.write_text(settings.read_text(encoding="utf-8") + more, encoding="utf-8")
+    (folder / "connectors").mkdir()

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from narrows.cli import main
-from tests.unit.cli.lunch import write_lunch
+from tests.unit.cli.lunch import KEY, write_governed
 
 RECORD = """
 version = "1.0"
@@ -25,15 +25,6 @@ endpoints = ["lunch.lunch"]
 scopes = ["lunch:read"]
 rates = ["30/minute"]
 """
-MORE = """
-[governance]
-approvers = ["dana@example.com"]
-
-[stores]
-connectors = "sqlite:connectors.db"
-key = { env = "LUNCH_KEY" }
-"""
-KEY = "a2V5LWtleS1rZXkta2V5LWtleS1rZXkta2V5LWtleS0="
 BY = ("--by", "lena@example.com")
 DANA = ("--by", "dana@example.com")
 
@@ -43,9 +34,7 @@ def lunch(tmp_path, monkeypatch, request):
     """The target of a BFF with one connector file and a registry."""
     monkeypatch.setenv("LUNCH_KEY", KEY)
     name = f"connector_{abs(hash(request.node.name))}"
-    settings = write_lunch(tmp_path, name)
-    settings.write_text(settings.read_text() + MORE)
-    (tmp_path / "connectors").mkdir()
+    write_governed(tmp_path, name, "dana@example.com")
     write(tmp_path)
     return f"{name}:bff"
 

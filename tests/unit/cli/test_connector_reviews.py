@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from narrows.cli import main
-from tests.unit.cli.lunch import write_lunch
+from tests.unit.cli.lunch import KEY, write_governed
 
 RECORD = """
 version = "1.0"
@@ -22,15 +22,6 @@ endpoints = ["lunch.lunch"]
 scopes = ["lunch:read", "data:export"]
 rates = ["30/minute"]
 """
-MORE = """
-[governance]
-approvers = ["security@example.com", "amina@example.com"]
-
-[stores]
-connectors = "sqlite:connectors.db"
-key = { env = "LUNCH_KEY" }
-"""
-KEY = "a2V5LWtleS1rZXkta2V5LWtleS1rZXkta2V5LWtleS0="
 
 
 @pytest.fixture
@@ -38,9 +29,7 @@ def lunch(tmp_path, monkeypatch, request):
     """The target of a BFF with one connector file and a registry."""
     monkeypatch.setenv("LUNCH_KEY", KEY)
     name = f"reviews_{abs(hash(request.node.name))}"
-    settings = write_lunch(tmp_path, name)
-    settings.write_text(settings.read_text() + MORE)
-    (tmp_path / "connectors").mkdir()
+    write_governed(tmp_path, name, "security@example.com", "amina@example.com")
     (tmp_path / "connectors" / "reports.toml").write_text(RECORD)
     return f"{name}:bff"
 

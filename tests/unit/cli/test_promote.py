@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from narrows.cli import main
-from tests.unit.cli.lunch import write_lunch
+from tests.unit.cli.lunch import KEY, write_lunch
 
 STAGES = """
 [issuers.corp.client]
@@ -182,7 +182,7 @@ connectors = "sqlite:production.db"
 
 def test_connectors_of_both_registries_are_compared(tmp_path, monkeypatch):
     """Present in one, in another state, with another record; what is the same is not told."""
-    monkeypatch.setenv("LUNCH_KEY", "a2V5LWtleS1rZXkta2V5LWtleS1rZXkta2V5LWtleS0=")
+    monkeypatch.setenv("LUNCH_KEY", KEY)
     monkeypatch.setenv("NOBODY_SETS_THIS", "s")
     settings = write_stages(tmp_path, "promote_registry")
     settings.write_text(settings.read_text().replace('{ file = "away" }', '{ env = "LUNCH_KEY" }') + REGISTRIES)

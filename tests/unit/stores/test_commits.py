@@ -26,22 +26,6 @@ FAILED = [Outcome("Tables.book", "failed")]
 UNKNOWN = [Outcome("Tables.book", "done"), Outcome("Tables.cancel", "unknown")]
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self):
-        self.time = 1_790_000_000.25
-
-    def __call__(self):
-        return self.time
-
-
-@pytest.fixture
-def clock():
-    """The clock of a test."""
-    return Clock()
-
-
 @pytest.fixture(params=["memory", "sqlite"])
 async def make(request, clock, tmp_path):
     """Opens stores of one kind, and closes them after the test."""
