@@ -6,7 +6,6 @@ here: the places that all hold for one value, which is what `allOf` and a refere
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -46,27 +45,30 @@ from narrows.devkit.scaffold.openapi.kinds import (
     core,
 )
 from narrows.devkit.scaffold.openapi.names import attribute, camel, distinct, pascal, short, snake
+from narrows.devkit.scaffold.openapi.numbers import real_of, whole_of
 from narrows.devkit.scaffold.openapi.patterns import NotProven, can_be_made, proven
-
-_INT64 = 2**63 - 1
-_TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
+from narrows.devkit.scaffold.openapi.words import (
+    Parts,
+    choice_of,
+    first_text,
+    is_odd,
+    least_of,
+    most_of,
+    properties_of,
+    says_something,
+    texts_of,
+    types_of,
+    without,
+)
 
 # These keep values away, and have no form in a type of msgspec.
 _UNKEPT = ("not", "if", "contains", "dependentSchemas", "dependentRequired", "dependencies", "propertyNames",
            "unevaluatedItems", "minProperties", "maxProperties")  # fmt: skip
 _WRAPPING = {"oneOf", "anyOf", "discriminator", "title", "description", "type"}
-_HINTS = {
-    "string": ("minLength", "maxLength", "pattern"),
-    "object": ("properties", "additionalProperties", "required"),
-    "array": ("items", "minItems", "maxItems"),
-    "number": ("minimum", "maximum", "multipleOf"),
-}
 _OF_KIND: Mapping[type, str] = {
     Text: "text", Whole: "number", Real: "number", Flag: "flag", Nothing: "null", Many: "list", Keyed: "object",
     Ref: "object",
 }  # fmt: skip
-
-Parts = tuple[Place, ...]
 
 
 class Schemas:
@@ -128,7 +130,7 @@ class Schemas:
                 waiting.append(self._document.follow(place, once=True))
                 if self._document.dialect == "3.1" and len(place.value) > 1:
                     # Only since 3.1 does anything count that stands beside a reference.
-                    found[place.pointer] = _without(place, ("$ref",))
+                    found[place.pointer] = without(place, ("$ref",))
                 continue
             found[place.pointer] = place
             waiting += reversed(place.at("allOf").items())
@@ -138,8 +140,8 @@ class Schemas:
 
     def _kind(self, parts: Parts, direction: Direction, name: str, depth: int) -> Kind:
         pointer = parts[0].pointer
-        types, nullable = _types(parts)
-        choice = _choice(parts)
+        types, nullable = types_of(parts)
+        choice = choice_of(parts)
         if choice is not None:
             nullable = nullable or None in choice
             kind = self._literal(choice, pointer, direction)
@@ -162,7 +164,7 @@ class Schemas:
                 return Loose(Flag(), "only one of true and false", pointer)
             return Flag()
         plain = all(isinstance(v, str) or (isinstance(v, int) and not isinstance(v, bool)) for v in kept)
-        if not plain or len(kept) > 2000 or any(map(_is_odd, kept)):
+        if not plain or len(kept) > 2000 or any(map(is_odd, kept)):
             raise Gap("its values are of kinds that cannot be listed together", below(pointer, "enum"))
         return Choice(tuple(dict.fromkeys(kept)))
 
@@ -171,9 +173,9 @@ class Schemas:
             case "string":
                 return self._text(parts, direction)
             case "integer":
-                return _whole(parts)
+                return whole_of(parts)
             case "number":
-                return _real(parts)
+                return real_of(parts)
             case "boolean":
                 return Flag()
             case "array":
@@ -182,10 +184,10 @@ class Schemas:
 
     def _text(self, parts: Parts, direction: Direction) -> Kind:
         pointer = parts[0].pointer
-        form = _first(parts, "format")
+        form = first_text(parts, "format")
         if form in ("binary", "file"):
             raise Gap("it is binary", pointer)
-        low, high = _most(parts, "minLength"), _least(parts, "maxLength")
+        low, high = most_of(parts, "minLength"), least_of(parts, "maxLength")
         patterns = list(dict.fromkeys(p.get("pattern") for p in parts if p.get("pattern") is not None))
         if not patterns and low is None and high is None and form in ("date-time", "date", "uuid"):
             return Text(form={"date-time": "moment", "date": "date"}.get(form, "uuid"))  # type: ignore[arg-type]  # as in Text
@@ -205,7 +207,7 @@ class Schemas:
         item = self._of(given, direction, name + "Item", depth + 1)
         if isinstance(item, Missing):
             return item
-        low, high = _most(parts, "minItems"), _least(parts, "maxItems")
+        low, high = most_of(parts, "minItems"), least_of(parts, "maxItems")
         if high is None and direction == "in" and self._bounded:
             high = max(LIST_BOUND, low or 0)
             self.note(f"lists without a bound get one: at most {LIST_BOUND} items", "#")
@@ -243,7 +245,7 @@ class Schemas:
         self._known[key] = named
         model = self.models[named] = Model(named, direction, parts[0].pointer, [], tag)
         taken: set[str] = set()
-        for wire, places in _properties(parts).items():
+        for wire, places in properties_of(parts).items():
             if not tag or wire != tag[0]:
                 model.fields += self._field(wire, places, parts, model, distinct(attribute(wire), taken), depth)
         return named
@@ -252,7 +254,7 @@ class Schemas:
         skipped = "readOnly" if model.direction == "in" else "writeOnly"
         if any(_peek(self._document, place).get(skipped) is True for place in places):
             return
-        required = any(wire in _texts(part.get("required")) for part in parts)
+        required = any(wire in texts_of(part.get("required")) for part in parts)
         kind = self._of(places, model.direction, model.name.removesuffix("Input") + camel(wire), depth + 1)
         if model.direction == "in" and self._bounded:
             kind = marked(kind, wire)
@@ -269,8 +271,8 @@ class Schemas:
             return None
         if len(groups) > 1:
             raise Gap("several choices must hold at once", parts[0].pointer)
-        base = tuple(_without(part, ("oneOf", "anyOf", "discriminator")) for part in parts)
-        base = tuple(part for part in base if _says(part.value))
+        base = tuple(without(part, ("oneOf", "anyOf", "discriminator")) for part in parts)
+        base = tuple(part for part in base if says_something(part.value))
         options, nullable = self._options(groups[0])
         if options and all(set(option.value) <= {"required", "not", "title", "description"} for option in options):
             # Which fields come together has no form in a type: they stay optional, and the upstream decides.
@@ -367,7 +369,7 @@ class Schemas:
         """Classes that a field tells apart: a discriminator names it, or each has a value of its own in it."""
         discriminators = [part.at("discriminator") for part in parts if part.get("discriminator")]
         named = [d.get("propertyName") or d.value for d in discriminators]
-        candidates = named if named else list(_properties(objects[0]))
+        candidates = named if named else list(properties_of(objects[0]))
         for wire in candidates:
             tags = [self._tag(way, wire, discriminators) for way in objects] if isinstance(wire, str) else []
             if tags and None not in tags and len(set(tags)) == len(tags):
@@ -380,10 +382,10 @@ class Schemas:
 
     def _tag(self, way: Parts, wire: str, discriminators: list[Place]) -> str | None:
         """The one value that a field has in an object; None when it is not required or has several."""
-        if not any(wire in _texts(part.get("required")) for part in way):
+        if not any(wire in texts_of(part.get("required")) for part in way):
             return None
-        places = _properties(way).get(wire, ())
-        values = _choice(self._flat(places)) if places else None
+        places = properties_of(way).get(wire, ())
+        values = choice_of(self._flat(places)) if places else None
         if values and len(values) == 1 and isinstance(values[0], str) and len(values[0]) <= NAME_BOUND:
             return values[0]
         if values is None and discriminators:
@@ -396,13 +398,13 @@ class Schemas:
 
     def _common(self, objects: list[Parts], pointer: str, name: str, depth: int) -> Kind:
         """One class with the fields that all the objects have alike: narrower than each of them."""
-        every = [_properties(way) for way in objects]
+        every = [properties_of(way) for way in objects]
         model = Model(distinct(short(name), self._taken), "out", pointer, [])
         taken: set[str] = set()
         for wire in every[0]:
             if not all(wire in own for own in every):
                 continue
-            required = all(any(wire in _texts(part.get("required")) for part in way) for way in objects)
+            required = all(any(wire in texts_of(part.get("required")) for part in way) for way in objects)
             kinds = [self._of(own[wire], "out", model.name + camel(wire), depth + 1) for own in every]
             kind = kinds[0] if all(kind == kinds[0] for kind in kinds) else self._either(kinds, pointer)
             if not isinstance(kind, Missing):
@@ -466,132 +468,8 @@ def _is_component(pointer: str) -> bool:
     return pointer.startswith(("#/components/schemas/", "#/definitions/")) and pointer.count("/") <= 3
 
 
-def _types(parts: Parts) -> tuple[list[str], bool]:
-    """The types that all parts allow (without null), and whether null is allowed."""
-    allowed: list[str] | None = None
-    nullables = []
-    for part in parts:
-        said = part.get("type")
-        own = [said] if isinstance(said, str) else _texts(said)
-        if own and (own == ["file"] or not set(own) <= set(_TYPES)):
-            raise Gap("it is of a type that JSON does not have", below(part.pointer, "type"))
-        if own:
-            nullable = "null" in own or part.get("nullable") is True or part.get("x-nullable") is True
-            own = [one for one in own if one != "null"]
-            nullables.append(nullable)
-            allowed = own if allowed is None else [one for one in allowed if one in own or _is_number(one, own)]
-            if not allowed and own:
-                raise Gap("its parts are of different types", part.pointer)
-    if allowed is None:
-        return _inferred(parts), any(part.get("nullable") is True for part in parts)
-    return allowed, all(nullables)
-
-
-def _is_number(one: str, own: list[str]) -> bool:
-    return one == "integer" and "number" in own
-
-
-def _inferred(parts: Parts) -> list[str]:
-    """The type that a schema without one means, by the keywords that it uses."""
-    for kind, words in _HINTS.items():
-        if any(word in part.value for part in parts for word in words):
-            return [kind]
-    return []
-
-
 def _said_nothing(pointer: str) -> Kind:
     raise Gap("it says nothing of its type", pointer)
-
-
-def _choice(parts: Parts) -> list[Any] | None:
-    """The values of `enum` and `const` that all parts allow; None when no part says."""
-    found: list[Any] | None = None
-    for part in parts:
-        values = part.get("enum") if isinstance(part.get("enum"), list) else None
-        if values is None and "const" in part.value:
-            values = [part.value["const"]]
-        if values is not None:
-            found = values if found is None else [value for value in found if value in values]
-    return found
-
-
-def _is_odd(value: str | int) -> bool:
-    """Whether a value has no place in a `Literal`: a number beyond 64 bits, or a text longer than a line."""
-    return len(value) > NAME_BOUND if isinstance(value, str) else abs(value) > _INT64
-
-
-def _whole(parts: Parts) -> Kind:
-    low, high = _bounds(parts)
-    multiples = [value for part in parts if (value := _number(part.get("multipleOf"))) is not None]
-    whole = Whole(_int64(low, math.ceil), _int64(high, math.floor))
-    if whole.low is not None and whole.high is not None and whole.low > whole.high:
-        raise Gap("no number lies between its bounds", parts[0].pointer)
-    if not multiples or multiples == [1]:
-        return whole
-    multiple = multiples[0]
-    if len(multiples) == 1 and multiple == int(multiple) and 0 < multiple <= _INT64:
-        return msgspec.structs.replace(whole, multiple=int(multiple))
-    return Loose(whole, "what it is a multiple of is not kept", below(parts[0].pointer, "multipleOf"))
-
-
-def _int64(bound: float | None, rounded: Any) -> int | None:
-    """A bound as msgspec takes it; none where it would be no bound."""
-    if bound is None or not abs(bound) < 2**63:
-        return None
-    return int(rounded(bound))
-
-
-def _real(parts: Parts) -> Kind:
-    low, high = _reals(parts, "minimum", "exclusiveMinimum", max), _reals(parts, "maximum", "exclusiveMaximum", min)
-    real = Real(low[0], high[0], low[1], high[1])
-    lowest = real.above if real.low is None else real.low
-    highest = real.under if real.high is None else real.high
-    if (
-        lowest is not None
-        and highest is not None
-        and (lowest > highest or (lowest == highest and None in (real.low, real.high)))
-    ):
-        raise Gap("no number lies between its bounds", parts[0].pointer)
-    if any(part.get("multipleOf") is not None for part in parts):
-        return Loose(real, "what it is a multiple of is not kept", below(parts[0].pointer, "multipleOf"))
-    return real
-
-
-def _reals(parts: Parts, word: str, strict: str, stricter: Any) -> tuple[float | None, float | None]:
-    """The bound that is included and the one that is not; one of them at the most."""
-    included, excluded = _bound(parts, word, strict)
-    if not included or (excluded and stricter(*included, *excluded) in excluded):
-        return None, stricter(excluded) if excluded else None
-    return stricter(included), None
-
-
-def _bound(parts: Parts, word: str, strict: str) -> tuple[list[float], list[float]]:
-    """Bounds of every part; in 2.0 and 3.0 the strict word is a flag beside the bound, in 3.1 a bound of its own."""
-    included: list[float] = []
-    excluded: list[float] = []
-    for part in parts:
-        value, own = _number(part.get(word)), part.get(strict)
-        if value is not None:
-            (excluded if own is True else included).append(value)
-        if (bound := _number(own)) is not None:
-            excluded.append(bound)
-    return included, excluded
-
-
-def _bounds(parts: Parts) -> tuple[float | None, float | None]:
-    """The bounds of a whole number, both included."""
-    lows, above = _bound(parts, "minimum", "exclusiveMinimum")
-    highs, under = _bound(parts, "maximum", "exclusiveMaximum")
-    lows += [math.floor(value) + 1 for value in above]
-    highs += [math.ceil(value) - 1 for value in under]
-    return max(lows, default=None), min(highs, default=None)
-
-
-def _number(value: Any) -> float | None:
-    """A number that is finite and no flag."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**64:
-        return None
-    return value
 
 
 def _with_pattern(text: Text, patterns: list[Any], pointer: str) -> Kind:
@@ -617,51 +495,11 @@ def _loosened(kind: Kind, parts: Parts) -> Kind:
     return kind
 
 
-def _properties(parts: Parts) -> dict[str, Parts]:
-    """The properties of an object by name; one that several parts speak of must hold for all of them."""
-    found: dict[str, Parts] = {}
-    for part in parts:
-        for wire, place in part.at("properties").members():
-            found[wire] = (*found.get(wire, ()), place)
-    return found
-
-
 def _peek(document: Document, place: Place) -> Place:
     try:
         return document.follow(place)
     except Gap:
         return place
-
-
-def _says(schema: Any) -> bool:
-    """Whether a schema says anything of values; `type: object` alone beside choices does not."""
-    words = {"properties", "required", "items", "additionalProperties", "minLength", "maxLength", "pattern", "format"}
-    return bool(words & set(schema))
-
-
-def _without(part: Place, words: Iterable[str]) -> Place:
-    return Place({key: value for key, value in part.value.items() if key not in words and key != "allOf"}, part.pointer)
-
-
-def _first(parts: Parts, word: str) -> str:
-    return next((value for part in parts if isinstance(value := part.get(word), str)), "")
-
-
-def _sizes(parts: Parts, word: str) -> list[int]:
-    values = [_number(part.get(word)) for part in parts]
-    return [int(value) for value in values if value is not None and 0 <= value <= _INT64]
-
-
-def _most(parts: Parts, word: str) -> int | None:
-    return max(_sizes(parts, word), default=None)
-
-
-def _least(parts: Parts, word: str) -> int | None:
-    return min(_sizes(parts, word), default=None)
-
-
-def _texts(value: Any) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
 def told(kind: Kind) -> list[Remark]:
