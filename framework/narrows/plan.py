@@ -187,6 +187,7 @@ class Plan:
 
     async def close(self) -> None:
         """Close what is open, the last opened first."""
+        await self.settle.close()
         for transport in self._transports:
             await transport.aclose()
         await self._exchanger.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -59,6 +60,7 @@ class Settle:
         self._now = now
         self._new_id = new_id
         self._public_url = public_url.rstrip("/")
+        self._concluding: set[asyncio.Task[None]] = set()
 
     async def ended(self, call: Call, fault: Exception | None) -> Reply:
         """End a call: answered, refused with a problem, or failed, of which the client reads nothing."""
@@ -71,8 +73,16 @@ class Settle:
         return self._failed(call, fault)
 
     def cancelled(self, call: Call) -> None:
-        """End a call whose client went away."""
+        """End a call whose client went away, or whose server ends; what became of its writes is put down behind it."""
+        if call.commitment is not None:
+            concluding = asyncio.ensure_future(self._conclude(call, call.commitment, None))
+            self._concluding.add(concluding)
+            concluding.add_done_callback(self._concluding.discard)
         self._end(call, Reply(_CLOSED, [], b""), None, "cancelled")
+
+    async def close(self) -> None:
+        """Wait for what is still put down; the stores are closed by whoever opened them."""
+        await asyncio.gather(*self._concluding)
 
     def uncalled(
         self,

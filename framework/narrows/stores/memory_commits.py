@@ -176,6 +176,8 @@ class MemoryCommits:
             self._forget(name)
             return
         row.state = state
+        # A call that is cancelled while its end is put down puts it down again.
+        self._answers -= len(row.sealed)
         row.sealed = self._envelope.seal_end(name, outcomes, answer, self._bounds.answers_bytes - self._answers)
         self._answers += len(row.sealed)
 

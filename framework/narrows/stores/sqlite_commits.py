@@ -256,7 +256,12 @@ class SqliteCommits:
         if state is None:
             connection.execute("DELETE FROM keys WHERE name = ? AND attempt = ?", (name, attempt.id))
             return
-        (used,) = connection.execute("SELECT bytes FROM totals WHERE kept = 'keys'").fetchone()
+        # A call that is cancelled while its end is put down puts it down again.
+        (used,) = connection.execute(
+            "SELECT bytes - coalesce((SELECT length(sealed) FROM keys WHERE name = ?), 0) FROM totals"
+            " WHERE kept = 'keys'",
+            (name,),
+        ).fetchone()
         sealed = self._envelope.seal_end(name, outcomes, answer, self._bounds.answers_bytes - used)
         connection.execute(
             "UPDATE keys SET state = ?, sealed = ? WHERE name = ? AND attempt = ?", (state, sealed, name, attempt.id)

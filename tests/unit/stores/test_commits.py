@@ -392,3 +392,14 @@ def test_what_is_known_is_a_plain_value():
     with pytest.raises(AttributeError):
         Found(state="new").state = "done"
     assert msgspec.structs.replace(attempt(), id="b") != attempt()
+
+
+async def test_an_end_that_is_put_down_twice_takes_its_room_once(make):
+    """As when a call is cancelled while its end is put down: the answer is there, and there is room for another."""
+    store = make(answers_bytes=200)
+    for number in range(2):
+        one = attempt(f"a{number}", key=f"k{number}")
+        await store.claim(one)
+        for _ in range(3):
+            await store.settle(one, DONE, b"x" * 20)
+        assert (await store.claim(attempt("b", key=f"k{number}"))).answer == b"x" * 20
