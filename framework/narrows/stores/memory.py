@@ -141,7 +141,7 @@ class MemoryRehearsals:
         self._bounds = bounds or Bounds()
         self._envelope = Envelope(key, self._bounds)
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._of_owner: dict[str, OrderedDict[str, None]] = {}
+        self._of_owner: dict[str, OrderedDict[str, int]] = {}
         self._bytes = 0
 
     async def put(self, rehearsal_id: str, owner: Owner, document: bytes) -> None:
@@ -152,7 +152,7 @@ class MemoryRehearsals:
         whose, expires = self._envelope.owner(owner), self._now() + self._lifetime_s
         kept = _Kept(whose, expires, self._envelope.seal(rehearsal_id, whose, expires, document))
         self._kept[rehearsal_id] = kept
-        self._of_owner.setdefault(whose, OrderedDict())[rehearsal_id] = None
+        self._of_owner.setdefault(whose, OrderedDict())[rehearsal_id] = len(kept.sealed)
         self._bytes += len(kept.sealed)
         self._keep_bounds(whose)
 
@@ -189,10 +189,16 @@ class MemoryRehearsals:
             self._forget(next(iter(self._kept)))
 
     def _keep_bounds(self, owner: str) -> None:
-        if len(self._of_owner[owner]) > self._bounds.per_owner:
-            self._forget(next(iter(self._of_owner[owner])))
-        while len(self._kept) > self._bounds.documents or self._bytes > self._bounds.total_bytes:
+        own, bounds = self._of_owner[owner], self._bounds
+        while len(own) > 1 and (
+            len(own) > bounds.per_owner or sum(own.values()) > bounds.owner_bytes or self._is_over_full()
+        ):
+            self._forget(next(iter(own)))
+        while self._is_over_full():
             self._forget(next(iter(self._kept)))
+
+    def _is_over_full(self) -> bool:
+        return len(self._kept) > self._bounds.documents or self._bytes > self._bounds.total_bytes
 
     def _forget(self, rehearsal_id: str) -> None:
         kept = self._kept.pop(rehearsal_id)

@@ -10,12 +10,14 @@ from narrows.stores.sealing import Sealer, frame
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a store of rehearsals keeps; past a bound the oldest documents go, first the owner's own.
+    """How much a store of rehearsals keeps; past a bound the oldest documents go, first those of whoever fills it.
 
-    `document_bytes` is the most for one document; a larger one is refused.
+    `per_owner` and `owner_bytes` bound what one owner has. `document_bytes` is the most for one document; a larger one
+    is refused.
     """
 
     per_owner: int = 200
+    owner_bytes: int = 4 * 1024 * 1024
     documents: int = 10_000
     total_bytes: int = 64 * 1024 * 1024
     document_bytes: int = 1024 * 1024

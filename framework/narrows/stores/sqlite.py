@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from narrows.stores import Owner
 from narrows.stores.rehearsals import Bounds, Envelope, used_already
@@ -83,16 +84,16 @@ class SqliteRehearsals:
             self._keep_bounds(connection, whose)
 
     def _keep_bounds(self, connection: sqlite3.Connection, owner: str) -> None:
-        connection.execute(
-            "DELETE FROM rehearsals WHERE seq IN"
-            " (SELECT seq FROM rehearsals WHERE owner = ? ORDER BY seq DESC LIMIT -1 OFFSET ?)",
-            (owner, self._bounds.per_owner),
-        )
-        count, size = connection.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM rehearsals").fetchone()
-        while count > self._bounds.documents or size > self._bounds.total_bytes:
-            oldest, freed = connection.execute("SELECT seq, bytes FROM rehearsals ORDER BY seq LIMIT 1").fetchone()
-            connection.execute("DELETE FROM rehearsals WHERE seq = ?", (oldest,))
-            count, size = count - 1, size - freed
+        bounds = self._bounds
+        own = connection.execute("SELECT seq, bytes FROM rehearsals WHERE owner = ? ORDER BY seq", (owner,)).fetchall()
+        held = sum(taken for _, taken in own)
+        totals = _Totals(*connection.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM rehearsals").fetchone())
+        while len(own) > 1 and (len(own) > bounds.per_owner or held > bounds.owner_bytes or totals.exceed(bounds)):
+            seq, freed = own.pop(0)
+            totals, held = _drop(connection, seq, freed, totals), held - freed
+        while totals.exceed(bounds):
+            seq, freed = connection.execute("SELECT seq, bytes FROM rehearsals ORDER BY seq LIMIT 1").fetchone()
+            totals = _drop(connection, seq, freed, totals)
 
     def _get(self, connection: sqlite3.Connection, rehearsal_id: str, owner: Owner) -> bytes | None:
         whose = self._envelope.owner(owner)
@@ -121,3 +122,20 @@ class SqliteRehearsals:
         ).fetchall()
         opened = [self._envelope.open(rehearsal_id, whose, expires, sealed) for rehearsal_id, expires, sealed in rows]
         return [document for document in opened if document is not None]
+
+
+class _Totals(NamedTuple):
+    """What the store holds."""
+
+    documents: int
+    size: int
+
+    def exceed(self, bounds: Bounds) -> bool:
+        """Whether that is more than the bounds allow."""
+        return self.documents > bounds.documents or self.size > bounds.total_bytes
+
+
+def _drop(connection: sqlite3.Connection, seq: int, freed: int, totals: _Totals) -> _Totals:
+    """Delete one document; what is left then."""
+    connection.execute("DELETE FROM rehearsals WHERE seq = ?", (seq,))
+    return _Totals(totals.documents - 1, totals.size - freed)

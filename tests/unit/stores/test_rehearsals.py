@@ -154,6 +154,28 @@ async def test_the_store_has_a_bound_of_bytes(make):
     assert len(await store.newest(ANN, 10)) == 2
 
 
+@pytest.mark.parametrize("bounds", [{"documents": 4}, {"total_bytes": 500}, {"owner_bytes": 250}])
+async def test_nobody_pushes_out_what_belongs_to_another(make, bounds):
+    """Who fills the store loses their own documents first; another's receipts and previews stay."""
+    store = make(**bounds)
+    await store.put("b", OTHERS[0], bytes(60))
+    for number in range(20):
+        await store.put(f"a{number}", ANN, bytes(60))
+    assert await store.get("b", OTHERS[0]) == bytes(60)
+    assert await store.get("a19", ANN) == bytes(60)
+    assert 1 < len(await store.newest(ANN, 30)) < 5
+
+
+async def test_in_a_full_store_the_newest_of_an_owner_has_room(make):
+    """Somebody who has nothing there yet takes the place of the oldest of all."""
+    store = make(documents=2)
+    for number in range(2):
+        await store.put(f"a{number}", ANN, b"document")
+    await store.put("b", OTHERS[0], b"document")
+    assert await store.get("b", OTHERS[0]) == b"document"
+    assert await store.newest(ANN, 10) == [b"document"]
+
+
 async def test_a_document_that_is_too_large_is_refused(make):
     """One document cannot push all others out."""
     store = make(document_bytes=10)
