@@ -10,8 +10,8 @@ import pytest
 from examples.where2eat.client import rfc3339
 from examples.where2eat.copilot import next_lunch
 from tests.interop.hostile import NAME, ROOT
+from tests.interop.window import Window
 
-SHOTS = ROOT / "build" / "screenshots"
 WIDE = {"width": 1000, "height": 900}
 PHONE = {"width": 390, "height": 844}
 TURNED = "\u202emoc.live\u202c\u200b"
@@ -36,31 +36,16 @@ ATTACK = """<p id="got"></p><p id="end"></p><script>
 </script>"""
 
 
-class Window:
-    """One browser window; `complaints` gathers what went wrong in it, `requests` the URLs that it asked for."""
+class Confirming(Window):
+    """A window at the confirmation page."""
 
     def __init__(self, browser, **how):
-        self.context = browser.new_context(locale="en-GB", timezone_id="Europe/Vienna", **how)
-        self.page = self.context.new_page()
-        self.complaints, self.requests = [], []
         # That nobody is signed in yet is asked by a request, which the browser writes down too.
-        self.page.on("console", lambda said: "status of 401" in said.text or self.complaints.append(said.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda shown: self.complaints.append(shown.message))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-
-    def press(self, *keys):
-        for key in keys:
-            self.page.keyboard.press(key)
+        super().__init__(browser, expected="status of 401", **how)
 
     def tab_to(self, role, name):
         """Press Tab until the element has the focus; fails if the keyboard does not get there."""
-        wanted = self.page.get_by_role(role, name=name, exact=True)
-        for _ in range(20):
-            if wanted.and_(self.page.locator(":focus")).count():
-                return
-            self.press("Tab")
-        pytest.fail(f"Tab never reaches the {role} {name!r}")
+        self.reach(self.page.get_by_role(role, name=name, exact=True), 20)
 
     def see(self, heading):
         self.page.get_by_role("heading", name=heading, exact=True).wait_for()
@@ -69,16 +54,7 @@ class Window:
         self.see("Sign in to confirm")
         self.tab_to("link", "Sign in")
         self.press("Enter")
-        self.page.locator("[name=username]:focus").wait_for()
-        self.page.keyboard.type(name)
-        self.press("Tab")
-        self.page.locator("[name=password]:focus").wait_for()
-        self.page.keyboard.type(f"lunch-{name}")
-        self.press("Enter")
-
-    def shot(self, name):
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+        self.log_in(name)
 
     def cookies(self):
         """The cookies of the browser, by name."""
@@ -91,7 +67,7 @@ def open_window(chromium):
     opened = []
 
     def one(**how):
-        opened.append(Window(chromium, **{"viewport": WIDE, **how}))
+        opened.append(Confirming(chromium, **{"viewport": WIDE, **how}))
         return opened[-1]
 
     yield one

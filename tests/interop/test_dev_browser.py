@@ -15,8 +15,8 @@ import pytest
 
 from tests.interop.conftest import _served
 from tests.interop.hostile import NAME, ROOT
+from tests.interop.window import Window
 
-SHOTS = ROOT / "build" / "screenshots"
 WIDE = {"width": 1200, "height": 900}
 PHONE = {"width": 360, "height": 740}
 PATIENCE_S = 60
@@ -83,40 +83,24 @@ def closed_port():
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory):
     """The command, as a person starts it."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
     with _served(hostile, socket.create_server(("127.0.0.1", 0))) as places:
         started = Dev(tmp_path_factory.mktemp("dev"), places)
         yield started
         started.end()
 
 
-class Visit:
-    """One browser window at the pages; `complaints` gathers what went wrong in it, `requests` what it asked for."""
+class Visit(Window):
+    """A window at the pages of `narrows dev`."""
 
     def __init__(self, browser, dev, **how):
-        self.context = browser.new_context(locale="en-GB", timezone_id="Europe/Vienna", **how)
-        self.page = self.context.new_page()
+        super().__init__(browser, **how)
         self.dev = dev
-        self.complaints, self.requests = [], []
-        self.page.on("console", lambda said: self.complaints.append(said.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda shown: self.complaints.append(shown.message))
-        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(dev.link)
         self.page.get_by_role("heading", name="where2eat").wait_for()
 
-    def press(self, *keys):
-        """Press keys one after the other."""
-        for key in keys:
-            self.page.keyboard.press(key)
-
     def tab_to(self, wanted):
         """Press Tab until the element has the focus; fails if the keyboard does not get there."""
-        for _ in range(60):
-            if wanted.and_(self.page.locator(":focus")).count():
-                return
-            self.press("Tab")
-        pytest.fail("Tab never reaches it")
+        self.reach(wanted, 60)
 
     def open(self, path):
         """Open an endpoint from the index, by its link."""
@@ -148,7 +132,7 @@ class Visit:
 
     def shot(self, name):
         """Keep how it looks."""
-        self.page.screenshot(path=SHOTS / f"dev-{name}.png", full_page=True)
+        super().shot(f"dev-{name}")
 
     def width(self):
         """How wide the page is; asked beside the page, whose policy lets nobody evaluate text."""

@@ -7,47 +7,28 @@ import httpx
 import pytest
 
 from tests.interop.hostile import NAME, ROOT
+from tests.interop.window import Window
 
 WIDE = {"width": 1200, "height": 1000}
 PHONE = {"width": 390, "height": 844}
 
 
-class Visit:
-    """One browser window; `complaints` gathers what went wrong in it, `requests` the URLs that it asked for."""
+class Visit(Window):
+    """A window at the page of the micro-app."""
 
     def __init__(self, browser, origin, **how):
+        super().__init__(browser, **how)
         self.origin = origin
-        self.context = browser.new_context(locale="en-GB", timezone_id="Europe/Vienna", **how)
-        self.page = self.context.new_page()
-        self.complaints, self.requests = [], []
-        self.page.on("console", lambda said: self.complaints.append(said.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda shown: self.complaints.append(shown.message))
-        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(f"{origin}/")
-
-    def press(self, *keys):
-        for key in keys:
-            self.page.keyboard.press(key)
 
     def tab_to(self, role, name):
         """Press Tab until the element has the focus; fails if the keyboard does not get there."""
-        wanted = self.page.get_by_role(role, name=name)
-        for _ in range(40):
-            if wanted.and_(self.page.locator(":focus")).count():
-                return
-            self.press("Tab")
-        pytest.fail(f"Tab never reaches the {role} {name!r}")
+        self.reach(self.page.get_by_role(role, name=name), 40)
 
     def sign_in(self, name):
         self.tab_to("button", "Sign in")
         self.press("Enter")
-        self.page.locator("[name=username]:focus").wait_for()
-        self.page.keyboard.type(name)
-        self.press("Tab")
-        self.page.locator("[name=password]:focus").wait_for()
-        self.page.keyboard.type(f"lunch-{name}")
-        self.press("Enter")
+        self.log_in(name)
         self.see("Signed in")
 
     def find(self):
