@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, Literal
 
@@ -59,7 +59,6 @@ class Reviewer:
         if occasion == "check":
             return decision
         owned = _owned(record)
-        tenant, owner, contact = owned["tenant"], owned["owner"], owned["contact"]
         await self._record(
             DecisionRecord(
                 time=timestamp(self._now()),
@@ -67,8 +66,8 @@ class Reviewer:
                 asked=occasion,
                 bff=self._bff.name,
                 connector=owned["connector"],
-                tenant=tenant,
-                owner=owner,
+                tenant=owned["tenant"],
+                owner=owned["owner"],
                 digest=digest,
                 by=by,
                 allowed=decision.allowed,
@@ -77,23 +76,25 @@ class Reviewer:
                 grants=tuple(grant.grant for grant in grants),
             )
         )
-        await self._reviews.open(
-            Review(
-                connector=owned["connector"],
-                tenant=tenant,
-                owner=owner,
-                contact=contact,
-                digest=digest,
-                grant=denial.grant,
-                policy=denial.policy,
-                rule=denial.rule,
-                message=denial.message,
-                asked_at=self._now(),
-            )
-            for denial in decision.denials
-            if denial.grant
-        )
+        await self._reviews.open(self._held_back(owned, digest, decision))
         return decision
+
+    def _held_back(self, owned: dict[str, str], digest: str, decision: Decision) -> Iterator[Review]:
+        """What of a decision an approver could grant."""
+        for denial in decision.denials:
+            if denial.grant:
+                yield Review(
+                    connector=owned["connector"],
+                    tenant=owned["tenant"],
+                    owner=owned["owner"],
+                    contact=owned["contact"],
+                    digest=digest,
+                    grant=denial.grant,
+                    policy=denial.policy,
+                    rule=denial.rule,
+                    message=denial.message,
+                    asked_at=self._now(),
+                )
 
     async def decide(self, connector: str, grant: str, verdict: Verdict, *, by: str, reason: str = "") -> Review:
         """Grant or deny what waits; what was granted can still be denied. It leaves the queue, and is recorded.
