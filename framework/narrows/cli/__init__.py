@@ -60,11 +60,12 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # its kind is imported only when there is one, and any other goes on
+            from narrows.cli.saying import say
             from narrows.errors import NarrowsError
 
             if not isinstance(error, NarrowsError):
                 raise
-            click.echo(f"narrows: {error}", err=True)
+            say(f"narrows: {error}", err=True)
             ctx.exit(2)
 
 

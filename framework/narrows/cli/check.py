@@ -11,6 +11,7 @@ import click
 
 from narrows.cli.progress import Progress
 from narrows.cli.report import FORMS, report
+from narrows.cli.saying import say
 from narrows.cli.target import SETTINGS_HELP, load_bff
 from narrows.cli.target import targets as all_targets
 
@@ -81,7 +82,7 @@ def command(
                 found[target] = check.refusals(environments) + _drift(check.bff, contracts, used)
                 unready[target] = check.unready
     _all_used(contracts, used)
-    click.echo(report(form, found, Path.cwd(), unready))
+    say(report(form, found, Path.cwd(), unready))
     sys.exit(1 if any(found.values()) else 0)
 
 

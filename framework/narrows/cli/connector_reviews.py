@@ -8,6 +8,7 @@ import click
 
 from narrows.cli.connector_registry import changing, reviewing, shared
 from narrows.cli.connector_shown import moment, tell_json
+from narrows.cli.saying import say
 
 if TYPE_CHECKING:
     from narrows.governance.reviews import Reviewer
@@ -29,7 +30,7 @@ def reviews(target: str, settings: str | None, form: str, everything: bool, past
 
     if past:
         for line in reviewing(target, settings, lambda reviewer: reviewer.history()):
-            click.echo(line, nl=False)
+            say(line, nl=False)
         return
 
     async def read(reviewer: Reviewer) -> list[Review]:
@@ -40,11 +41,11 @@ def reviews(target: str, settings: str | None, form: str, everything: bool, past
         tell_json([_review(one) for one in found])
         return
     for one in found:
-        click.echo(f"{one.connector}: {one.grant} {_verdict(one)}, digest {one.digest[:12]}")
-        click.echo(f"  {one.policy}/{one.rule}: {one.message}")
-        click.echo(f"  owner {one.owner}, contact {one.contact}, tenant {one.tenant}, asked {moment(one.asked_at)}")
+        say(f"{one.connector}: {one.grant} {_verdict(one)}, digest {one.digest[:12]}")
+        say(f"  {one.policy}/{one.rule}: {one.message}")
+        say(f"  owner {one.owner}, contact {one.contact}, tenant {one.tenant}, asked {moment(one.asked_at)}")
     if not found:
-        click.echo("Nothing waits for an approver.")
+        say("Nothing waits for an approver.")
 
 
 @click.command("grant", short_help="Grant what the policy holds back, to one record.")
@@ -87,7 +88,7 @@ def _decided(review: Review, form: str) -> None:
     if form == "json":
         tell_json(_review(review))
     else:
-        click.echo(f"{review.connector}: {review.grant} {_verdict(review)}, digest {review.digest[:12]}")
+        say(f"{review.connector}: {review.grant} {_verdict(review)}, digest {review.digest[:12]}")
 
 
 def _verdict(review: Review) -> str:

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import click
+from narrows.cli.saying import say
 
 if TYPE_CHECKING:
     from narrows.governance.connectors import Difference, Governor
@@ -64,12 +64,12 @@ def tell_differences(found: list[Difference], form: str) -> None:
         return
     for one in found:
         state = f"{one.before or 'nothing'} → {one.after}" if one.before != one.after else f"stays {one.after}"
-        click.echo(f"{one.connector}: {_KINDS[one.kind]}" + ("" if one.kind in ("same", "absent") else f", {state}"))
+        say(f"{one.connector}: {_KINDS[one.kind]}" + ("" if one.kind in ("same", "absent") else f", {state}"))
         for field in one.fields:
             mark = "  WIDENING" if field.widening and one.kind == "changed" else ""
-            click.echo(f"  {field.field}: {_change(field.before, field.after)}{mark}")
+            say(f"  {field.field}: {_change(field.before, field.after)}{mark}")
     if not found:
-        click.echo("There is no file, and nothing in the registry.")
+        say("There is no file, and nothing in the registry.")
 
 
 def _change(before: Any, after: Any) -> str:
@@ -92,13 +92,13 @@ def tell_table(rows: list[dict[str, Any]], form: str) -> None:
         tell_json(rows)
         return
     if not rows:
-        click.echo("The registry is empty. Put your files into it: narrows connector apply.")
+        say("The registry is empty. Put your files into it: narrows connector apply.")
         return
     columns = ("connector", "state", "version", "kind", "template", "owner")
     widths = [max(len(name), *(len(str(row[name])) for row in rows)) for name in columns]
     for row in [{name: name.upper() for name in columns}, *rows]:
         line = "  ".join(str(row[name]).ljust(width) for name, width in zip(columns, widths, strict=True))
-        click.echo(line.rstrip())
+        say(line.rstrip())
 
 
 def tell_changed(row: dict[str, Any], form: str, *, approving: bool = False) -> None:
@@ -106,35 +106,35 @@ def tell_changed(row: dict[str, Any], form: str, *, approving: bool = False) -> 
     if form == "json":
         tell_json(row)
         return
-    click.echo(f"{row['connector']}: {row['state']}, version {row['version']}, digest {row['digest'][:12]}")
+    say(f"{row['connector']}: {row['state']}, version {row['version']}, digest {row['digest'][:12]}")
     if row["sensitive"] and approving:
-        click.echo(_SENSITIVE)
+        say(_SENSITIVE)
     if "secret" in row:
-        click.echo(f"secret: {row['secret']}")
-        click.echo("It is shown this once, and kept nowhere: hand it to the owner by a safe way.")
+        say(f"secret: {row['secret']}")
+        say("It is shown this once, and kept nowhere: hand it to the owner by a safe way.")
 
 
 def tell_sheet(whole: dict[str, Any]) -> None:
     """All of one connector, for a person."""
-    click.echo(f"{whole['connector']}: {whole['state']}, version {whole['version']}")
-    click.echo(f"digest {whole['digest']}")
+    say(f"{whole['connector']}: {whole['state']}, version {whole['version']}")
+    say(f"digest {whole['digest']}")
     if whole["sensitive"]:
-        click.echo(_SENSITIVE)
+        say(_SENSITIVE)
     for name, value in whole["record"].items():
-        click.echo(f"  {name}: {_shown(value)}")
+        say(f"  {name}: {_shown(value)}")
     approval = whole["approval"]
     carried = " (of a wider record before)" if approval and approval["carried_from"] else ""
-    click.echo(f"approved: {approval['by']}, {approval['at']}{carried}" if approval else "approved: by nobody")
+    say(f"approved: {approval['by']}, {approval['at']}{carried}" if approval else "approved: by nobody")
     for one in whole["credentials"]:
-        click.echo(f"credential {one['id']}: {one['kind']}, made {one['made']}, ends {one['ends']}")
+        say(f"credential {one['id']}: {one['kind']}, made {one['made']}, ends {one['ends']}")
     if whole["tokens_after"]:
-        click.echo(f"tokens: only those issued after {whole['tokens_after']}")
-    click.echo("history:")
+        say(f"tokens: only those issued after {whole['tokens_after']}")
+    say("history:")
     for change in whole["history"]:
         states = f"{change['before'] or 'nothing'} → {change['after'] or 'nothing'}"
         by = f"{change['by']} ({change['os_user'] or 'no account'})"
         note = f": {change['note']}" if change["note"] else ""
-        click.echo(f"  {change['at']}  {change['action']}  {states}  by {by}  {change['digest'][:12]}{note}")
+        say(f"  {change['at']}  {change['action']}  {states}  by {by}  {change['digest'][:12]}{note}")
 
 
 def moment(at: float) -> str:
@@ -146,4 +146,4 @@ def tell_json(value: Any) -> None:
     """A value for a program."""
     import msgspec
 
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    say(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 
+from narrows.cli.saying import say
 from narrows.cli.target import SETTINGS_HELP
 
 
@@ -34,7 +35,7 @@ def command(target: str, settings: str | None, port: int, no_reload: bool, open_
     try:
         code = serve(target, settings, port=port, reload=not no_reload, open_browser=open_browser)
     except KeyboardInterrupt:
-        click.echo("\nEnded.", err=True)
+        say("\nEnded.", err=True)
         return
     except OSError as error:
         remedy = "If the port is taken, end what listens there, or choose another: --port 8001"

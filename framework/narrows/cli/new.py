@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from narrows.cli.saying import say
+
 if TYPE_CHECKING:
     from narrows.devkit.scaffold.facts import Draft, Facts
 
@@ -94,10 +96,10 @@ def _list(document: Path | None, form: str) -> None:
     found = listed(document)
     if form == "json":
         fields = ("id", "method", "path", "summary")
-        click.echo(json.dumps([{field: getattr(one, field) for field in fields} for one in found]))
+        say(json.dumps([{field: getattr(one, field) for field in fields} for one in found]))
         return
     lines = "".join(f"{shown(one.id)}\t{one.method} {shown(one.path)}\t{one.summary}\n" for one in found)
-    click.echo_via_pager(lines) if sys.stdout.isatty() else click.echo(lines, nl=False)
+    click.echo_via_pager(lines) if sys.stdout.isatty() else say(lines, nl=False)
 
 
 def _fit(shape: str | None, document: Path | None, operations: str | None) -> None:
@@ -143,7 +145,7 @@ def _tell(form: str, facts: Facts, draft: Draft, files: list[str], into: Path) -
         f"narrows dev {package}.app:bff",
     ]
     if form == "json":
-        click.echo(
+        say(
             json.dumps(
                 {
                     "name": facts.name,
@@ -155,12 +157,10 @@ def _tell(form: str, facts: Facts, draft: Draft, files: list[str], into: Path) -
             )
         )
         return
-    click.echo(f"{facts.bff} is made. Its owner is {facts.owner}; it is to be reviewed by {facts.review_by}.\n")
-    click.echo("".join(f"  {file}\n" for file in files))
-    click.echo("".join(f"Note: {note}\n" for note in draft.notes), nl=False)
-    click.echo("".join(f"Hole: {hole}\n" for hole in draft.holes), nl=False)
+    say(f"{facts.bff} is made. Its owner is {facts.owner}; it is to be reviewed by {facts.review_by}.\n")
+    say("".join(f"  {file}\n" for file in files))
+    say("".join(f"Note: {note}\n" for note in draft.notes), nl=False)
+    say("".join(f"Hole: {hole}\n" for hole in draft.holes), nl=False)
     if draft.holes:
-        click.echo(
-            f"The start is refused until {len(draft.holes)} marked hole(s) are filled; narrows check says where."
-        )
-    click.echo("Next:\n" + "".join(f"  {line}\n" for line in following), nl=False)
+        say(f"The start is refused until {len(draft.holes)} marked hole(s) are filled; narrows check says where.")
+    say("Next:\n" + "".join(f"  {line}\n" for line in following), nl=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from narrows.cli.saying import say
 from narrows.cli.target import SETTINGS_HELP, load_offline
 
 
@@ -19,4 +20,4 @@ def command(target: str, settings: str | None) -> None:
     Examples:
       narrows openapi bffs.where2eat.app:bff > contract.json
     """
-    click.echo(load_offline(target, settings).document)
+    say(load_offline(target, settings).document)

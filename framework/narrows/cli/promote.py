@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from narrows.cli.saying import one_line, say
 from narrows.cli.target import SETTINGS_HELP, load_bff
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def command(
         found = promotion(bff, file, before, after, baseline=baseline, registry=registry)
     except ValueError as error:
         raise click.UsageError(f"--baseline {baseline} is no OpenAPI document: {error}") from None
-    click.echo(_json(found) if form == "json" else _text(found))
+    say(_json(found) if form == "json" else _text(found))
     sys.exit(1 if found.blocked else 0)
 
 
@@ -97,6 +98,6 @@ def _text(found: Promotion) -> str:
     }
     lines = [f"{found.bff} {found.version}: {found.before} → {found.after}"]
     for title, listed in parts.items():
-        lines += [f"\n{title}:", *(f"  {line}" for line in listed or ["none"])]
+        lines += [f"\n{title}:", *(f"  {one_line(line)}" for line in listed or ["none"])]
     lines.append(f"\n{'Something stands in the way.' if found.blocked else 'Nothing stands in the way.'}")
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from narrows.cli.saying import say
 from narrows.cli.target import load_bff
 
 if TYPE_CHECKING:
@@ -103,21 +104,21 @@ def _line(one: Comparison) -> None:
     rehearsed = one.rehearsed
     effects = ", ".join(rehearsed.effects) or "no effect"
     mark = "" if one.live is None else "  differs" if one.differences else "  same"
-    click.echo(f"{one.request}: {rehearsed.status}, {effects}, {rehearsed.price or 'no price'}{mark}")
+    say(f"{one.request}: {rehearsed.status}, {effects}, {rehearsed.price or 'no price'}{mark}")
     for difference in one.differences:
-        click.echo(f"    {difference}")
+        say(f"    {difference}")
 
 
 def _summary(told: list[Comparison], asked: list[str], *, compare: bool) -> None:
     for name in asked:
-        click.echo(f"{name}: no example request in {_FILE}", err=True)
+        say(f"{name}: no example request in {_FILE}", err=True)
     if compare:
         count = sum(bool(one.differences) for one in told)
-        click.echo(f"{len(told)} requests compared, {count} differ.")
+        say(f"{len(told)} requests compared, {count} differ.")
 
 
 def _as_json(told: list[Comparison], asked: list[str]) -> None:
     import msgspec
 
     document = {"requests": told, "without_request": asked}
-    click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+    say(msgspec.json.format(msgspec.json.encode(document)).decode())

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from narrows.cli.saying import harmless, one_line
+
 if TYPE_CHECKING:
     from narrows.errors import Refusal
 
@@ -44,7 +46,8 @@ def _text(named: Mapping[str, list[dict[str, Any]]], left: Mapping[str, Sequence
     lines = []
     for target, refusals in named.items():
         lines += [
-            f"{r['file']}:{r['line']}: {r['subject']}: {r['rule']} [{r['code']}]\n    remedy: {r['remedy']}"
+            f"{one_line(r['file'])}:{r['line']}: {one_line(r['subject'])}: {one_line(r['rule'])} [{r['code']}]\n"
+            f"    remedy: {one_line(r['remedy'])}"
             for r in refusals
         ]
         named_later = (
@@ -92,7 +95,7 @@ def _result(refusal: dict[str, Any], rule: int) -> dict[str, Any]:
         "ruleId": refusal["code"],
         "ruleIndex": rule,
         "level": "error",
-        "message": {"text": f"{refusal['subject']}: {refusal['rule']}\nRemedy: {refusal['remedy']}"},
+        "message": {"text": _unlinked(f"{refusal['subject']}: {refusal['rule']}\nRemedy: {refusal['remedy']}")},
         "locations": [
             {
                 "physicalLocation": {
@@ -102,3 +105,8 @@ def _result(refusal: dict[str, Any], rule: int) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _unlinked(text: str) -> str:
+    """A text whose `[…](…)` becomes no link (SARIF 2.1.0, 3.11.6), and which is shown as it is."""
+    return harmless(text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]") if "](" in text else text)

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from narrows.cli.saying import say
+
 
 @click.command("token", short_help="Print a token of a running narrows dev, for curl.")
 @click.argument("person")
@@ -26,7 +28,7 @@ def command(person: str, program: str, port: int) -> None:
     """
     from narrows.devkit.dev.running import link_of
 
-    click.echo(token_of(link_of(port), person, program))
+    say(token_of(link_of(port), person, program))
 
 
 def token_of(link: str, person: str, program: str, transport: Any = None) -> str:

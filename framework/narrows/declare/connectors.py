@@ -20,10 +20,21 @@ from narrows.errors import ConnectorError
 from narrows.settings import ConnectorKind
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}(?!\n)$")]
-Line = Annotated[str, Meta(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
+# Neither a control, nor what is invisible or turns the writing: two names that look alike are one to who approves.
+Line = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=300,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+        r"\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]+(?!\n)$",
+    ),
+]
 Version = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,31}(?!\n)$")]
 Scope = Annotated[str, Meta(pattern=r"^[\x21\x23-\x5B\x5D-\x7E]{1,128}(?!\n)$")]
 EndpointId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_]+(?!\n)$", max_length=128)]
+
+FILE_CHARACTERS = 64 * 1024
 
 _BUDGET = re.compile(r"(\S+ [A-Z]{3})/(day|week|month)")
 _PERIODS = {"day": 86_400, "week": 604_800, "month": 2_592_000}
@@ -130,11 +141,11 @@ def read_records(folder: Path) -> list[Written]:
 def read_record(file: Path) -> Written:
     """Read one file. Raises `ConnectorError`."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = _text(file)
         document = tomllib.loads(text)
     except OSError as error:
         raise ConnectorError(f"{file}: cannot be read ({error.strerror}). Remedy: name a file that can.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConnectorError(f"{file}: not valid TOML ({error}). Remedy: correct that line.") from None
     document.setdefault("id", file.stem)
     faults = list(_faults(document))
@@ -143,12 +154,24 @@ def read_record(file: Path) -> Written:
     return Written(msgspec.convert(document, ConnectorRecord), file, text)
 
 
+def _text(file: Path) -> str:
+    """The text of a file, read no further than what is refused for its size. Raises `ConnectorError`, `OSError`."""
+    with file.open(encoding="utf-8") as opened:
+        text = opened.read(FILE_CHARACTERS + 1)
+    if len(text) > FILE_CHARACTERS:
+        raise ConnectorError(f"{file}: it has more than {FILE_CHARACTERS} characters. Remedy: name fewer endpoints.")
+    return text
+
+
 def _faults(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Each key that does not hold: the key, and what is told of it."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(ConnectorRecord)}
     for key in document:
         if key not in fields:
-            yield key, f"{key} is no key of a connector. Remedy: use one of: {', '.join(sorted(fields))}."
+            yield (
+                key,
+                f"{ascii(key[:64])[1:-1]} is no key of a connector. Remedy: use one of: {', '.join(sorted(fields))}.",
+            )
     for key, field in fields.items():
         if key not in document:
             if field.required:
@@ -157,6 +180,9 @@ def _faults(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
         try:
             msgspec.convert(document[key], field.type)
         except msgspec.ValidationError as error:
+            if field.type == Line and "regex" in str(error):
+                yield key, f"{key}: it holds a control or an invisible character. Remedy: write it in plain words."
+                continue
             # Where msgspec names a place within the value, `$` stands for the key.
             yield key, f"{key}: {str(error).replace(' - at `$', f' - at `{key}')}. Remedy: {_REMEDIES.get(key, _SEE)}."
     yield from _unclear(document)
@@ -185,7 +211,7 @@ def _parsed(key: str, text: Any, parse: Any) -> Iterator[tuple[str, str]]:
     try:
         parse(text if isinstance(text, str) else "")
     except ValueError as error:
-        yield key, f"{key}: {error}. Remedy: write it in that form."
+        yield key, f"{key}: {str(error)[:300]}. Remedy: write it in that form."
 
 
 def _rate(text: str) -> Rate:

@@ -20,6 +20,7 @@ from narrows.governance.rego.form import FILE_BYTES, Fault, policy_faults, read_
 
 SHIPPED = Path(__file__).parent / "policies"
 POLICIES = 64
+DENIALS = 100
 _TEXT = 500
 
 
@@ -107,7 +108,7 @@ class Gate:
             return [_nothing(policy.name, str(error), "correct the policy, or what it is asked")]
         if allows(allow, deny):
             return []
-        reasons = [_denial(policy.name, told) for told in deny] if isinstance(deny, list) else []
+        reasons = [_denial(policy.name, told) for told in deny[:DENIALS]] if isinstance(deny, list) else []
         return reasons or [_nothing(policy.name, f"it does not allow this, {_why(allow, deny)}", _SAY)]
 
 

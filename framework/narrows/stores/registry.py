@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime, time
 from typing import Any, Literal, Protocol
 
@@ -148,8 +149,12 @@ def is_approved(entry: Registered) -> bool:
 
 
 def same_name(name: str, *others: str) -> bool:
-    """Whether a name is one of others, in whatever case and spacing."""
-    return name.strip().casefold() in {other.strip().casefold() for other in others}
+    """Whether a name is one of others, in whatever case, spacing and form (full width, ligatures) of its letters."""
+    return _plain(name) in {_plain(other) for other in others}
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 def expiry(record: ConnectorRecord) -> float | None:

@@ -63,3 +63,29 @@ def test_code_scanning_reads_sarif():
     }
     assert places[1]["artifactLocation"] == {"uri": "file:///opt/x%20y/app.py"}
     assert json.loads(report("sarif", {"a": []}, ROOT))["runs"][0]["results"] == []
+
+
+HOSTILE = Refusal(
+    code="connector-denied",
+    subject="connector x\n::add-mask::a",
+    where=f"{ROOT}/a\x1b[2Jb.py:1",
+    rule="see [the docs](https://evil.test) \\ \u202ex",
+    remedy="r\n/opt/other.py:1: y: forged [rate-missing]",
+)
+
+
+def test_a_text_in_a_refusal_forges_no_line():
+    """One refusal is two lines for a person, whatever a record or a policy says, and no order to a CI service."""
+    lines = report("text", {"a": [HOSTILE]}, ROOT).splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("a\\u001b[2Jb.py:1: connector x\\n::add-mask::a: see ")
+    assert lines[1] == "    remedy: r\\n/opt/other.py:1: y: forged [rate-missing]"
+    assert not [line for line in lines if not line.isprintable()]
+
+
+def test_a_text_in_a_refusal_is_no_link_in_code_scanning():
+    """SARIF takes `[text](address)` in a message for a link, unless its brackets are escaped."""
+    result = json.loads(report("sarif", {"a": [HOSTILE, RATE]}, ROOT))["runs"][0]["results"]
+    text = result[0]["message"]["text"]
+    assert "see \\[the docs\\](https://evil.test) \\\\ \\u202ex" in text
+    assert result[1]["message"]["text"].endswith('Remedy: add rate="30/minute"')

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from narrows.declare.connectors import Budget, read_record, read_records
+from narrows.declare.connectors import FILE_CHARACTERS, Budget, read_record, read_records
 from narrows.declare.rate import Rate
 from narrows.declare.templates import TEMPLATES, outside, within
 from narrows.declare.types import Money
@@ -39,7 +39,11 @@ def test_a_file_is_a_record(tmp_path):
         ({"version": 1}, "version", "version: Expected `str`, got `int`"),
         ({"tenant": "Ex|ample"}, "tenant", "tenant: Expected `str` matching regex"),
         ({"owner": ""}, "owner", "owner: Expected `str` of length >= 1"),
-        ({"purpose": "a\nb"}, "purpose", "purpose: Expected `str` matching regex"),
+        ({"purpose": "a\nb"}, "purpose", "purpose: it holds a control or an invisible character"),
+        ({"owner": "amina\u200b@example.com"}, "owner", "owner: it holds a control or an invisible character"),
+        ({"client_id": "a\u009b2Jb"}, "client_id", "client_id: it holds a control or an invisible character"),
+        ({"contact": "a\u202eb"}, "contact", "contact: it holds a control or an invisible character"),
+        ({"rates": ["9" * 5000]}, "rates", "rates: '999"),
         ({"endpoints": []}, "endpoints", "endpoints: Expected `array` of length >= 1"),
         ({"endpoints": ["x"]}, "endpoints", "at `endpoints[0]`. Remedy: see docs/guide/connectors.md"),
         ({"scopes": ["a b"]}, "scopes", "at `scopes[0]`"),
@@ -187,3 +191,20 @@ def test_templates_are_what_was_approved():
             "credential_days": 90,
         },
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a = " + "[" * 5000, "not valid TOML (maximum recursion depth exceeded"),
+        ("#" * (FILE_CHARACTERS + 1), f"it has more than {FILE_CHARACTERS} characters"),
+        ('"\\u001b[2J\\n::error::x" = 1', ":1: \\x1b[2J\\n::error::x is no key of a connector"),
+        (f'"{"k" * 9000}" = 1', f":1: {'k' * 64} is no key of a connector"),
+    ],
+)
+def test_a_hostile_file_is_refused_like_any_other(tmp_path, text, said):
+    """Deep, large, or with a key that would write to the terminal."""
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    assert said in faults(path)
+    assert all(line.isprintable() and len(line) < 600 for line in faults(path).splitlines())

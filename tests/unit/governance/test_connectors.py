@@ -38,9 +38,9 @@ async def test_two_approvals_make_it_live():
     ]
 
 
-@pytest.mark.parametrize("name", ["olga", " OLGA ", "conny", "Conny"])
+@pytest.mark.parametrize("name", ["olga", " OLGA ", "conny", "Conny", "ｏｌｇａ", "\u3000olga"])
 async def test_who_answers_for_it_never_approves_it(name):
-    """Neither owner nor contact, in whatever case, although they are approvers for others."""
+    """Neither owner nor contact, in whatever case or width, although they are approvers for others."""
     office = Office()
     await office.apply(record())
     said = await office.refused(office.governor.approve("lunch-app", Operator(name=name)))

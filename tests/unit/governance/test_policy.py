@@ -137,6 +137,11 @@ def test_a_yes_with_a_reason_against_it_is_a_no():
     assert len(denials[1].message) == 500
 
 
+def test_reasons_are_counted():
+    """A policy that gives a reason for each of a million things fills no terminal and no history."""
+    assert len(decide(answering(False, ["no"] * 5000)).denials) == gates.DENIALS
+
+
 def test_an_engine_without_an_answer_denies():
     """A crash, a policy that is late, an input that is too large: all deny, with the reason."""
 

@@ -6,7 +6,15 @@ import json
 import pytest
 
 from narrows.governance.rego.child import serve
-from narrows.governance.rego.engine import INPUT_BYTES, UNDEFINED, EngineFailed, Failed, Regopy
+from narrows.governance.rego.engine import (
+    INPUT_BYTES,
+    MEMORY_BYTES,
+    UNDEFINED,
+    EngineFailed,
+    Failed,
+    Regopy,
+    _resident,
+)
 
 HEAD = "package p\n\nimport rego.v1\n\n"
 
@@ -55,6 +63,18 @@ def test_a_policy_that_is_late_is_ended():
     rule = 'allow if regex.match("^(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")'
     with pytest.raises(EngineFailed, match=r"longer than 0\.8 s"):
         ask(rule, deadline_s=0.8)
+
+
+def test_a_policy_that_takes_all_memory_is_ended():
+    """Text that doubles at each line would take gigabytes before its time is up."""
+    rule = "".join(f'x{n + 1} := concat("", [x{n}, x{n}])\n' for n in range(40))
+    with pytest.raises(EngineFailed, match=f"more than {MEMORY_BYTES} bytes"):
+        ask(f'x0 := "narrows"\n{rule}allow if count(x40) > 1', deadline_s=60.0)
+
+
+def test_the_memory_of_what_has_ended_is_none():
+    """It may end between two looks."""
+    assert _resident(2**22 + 1) == 0
 
 
 def test_a_crash_ends_the_engine_alone():

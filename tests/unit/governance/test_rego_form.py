@@ -64,6 +64,17 @@ def test_what_two_engines_read_differently_is_refused(rule, said):
 
 
 @pytest.mark.parametrize(
+    "hidden", ["\r", "\x0b", "\x1b[2K", "\x7f", "\x85", "\u200b", "\u2028", "\u202e", "\u2066", "\ufeff"]
+)
+def test_what_no_editor_shows_is_refused(hidden):
+    """Some end a comment for an engine, some show another text than stands there; in comments and texts too."""
+    for rule in (f"# x{hidden}allow if true", f'allow if input.x == "a{hidden}b"', f"allow if{hidden} true"):
+        (fault,) = faults(rule)
+        assert fault == (5, f"it holds {hidden[0]!a}, which hides what follows")
+    assert faults("allow if true # \t\r\n") == []
+
+
+@pytest.mark.parametrize(
     "rule",
     [
         "allow if true",

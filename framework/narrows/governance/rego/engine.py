@@ -1,15 +1,19 @@
 """Evaluates Rego with regopy, in a process of its own for each request.
 
 regopy 1.5.2 ends the process that it runs in for some valid policies, and has no deadline. So the process is a child
-with an empty environment, no files to write, and a limit on time: what it does not answer is not allowed.
+with an empty environment, no files to write, and limits on time and memory: what it does not answer is not allowed. The
+memory is watched from here, for regopy reserves far more than it uses, and no limit of the process lets it begin.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -18,6 +22,9 @@ from narrows.errors import NarrowsError
 
 INPUT_BYTES = 256 * 1024
 DEADLINE_S = 5.0
+MEMORY_BYTES = 512 * 1024 * 1024
+
+_LOOK_S = 0.05
 
 # Standard output is the answer's alone, whatever the engine prints.
 _CHILD = """
@@ -76,20 +83,42 @@ class Regopy:
         return [[_value(told) for told in run] for run in answer]
 
     def _run(self, request: bytes) -> bytes:
-        try:
-            done = subprocess.run(  # noqa: S603 - this interpreter, our own text
-                [sys.executable, "-I", "-c", _CHILD],
-                input=request,
-                capture_output=True,
-                timeout=self._deadline_s,
-                env={},
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise EngineFailed(f"the policy took longer than {self._deadline_s:g} s") from None
-        if done.returncode != 0:
-            raise EngineFailed(f"the engine ended with {_ending(done.returncode)}")
-        return done.stdout
+        with subprocess.Popen(  # noqa: S603 - this interpreter, our own text
+            [sys.executable, "-I", "-c", _CHILD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={},
+        ) as child:
+            written = self._hear(child, request)
+        if child.returncode != 0:
+            raise EngineFailed(f"the engine ended with {_ending(child.returncode)}")
+        return written
+
+    def _hear(self, child: subprocess.Popen[bytes], request: bytes) -> bytes:
+        """What the child writes until it ends; it is killed when it takes too long or too much."""
+        ends = time.monotonic() + self._deadline_s
+        sent: bytes | None = request
+        while True:
+            try:
+                return child.communicate(sent, timeout=_LOOK_S)[0]
+            except subprocess.TimeoutExpired:
+                sent = None  # what was begun goes on
+            much = _resident(child.pid) > MEMORY_BYTES
+            if much or time.monotonic() >= ends:
+                child.kill()
+                child.communicate()
+                took = f"took more than {MEMORY_BYTES} bytes" if much else f"took longer than {self._deadline_s:g} s"
+                raise EngineFailed(f"the policy {took}")
+
+
+def _resident(pid: int) -> int:
+    """The bytes of memory that a process uses; 0 where the system does not tell, or when it has ended."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
 
 
 def _ending(code: int) -> str:

@@ -6,6 +6,7 @@ regopy takes much that OPA refuses: the syntax of v0, variables that nobody decl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -86,6 +87,12 @@ _BUILTINS = frozenset(
 )
 
 
+# A control, and what is invisible or turns the writing: an engine ends a comment at some that no editor shows.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\r(?!\n)"
+)
+
+
 class Fault(NamedTuple):
     """What does not hold in a policy: the line, the rule and the remedy."""
 
@@ -108,6 +115,10 @@ def read_module(text: str, package: str, imports: tuple[str, ...] = (), *, tests
     """
     if len(text.encode()) > FILE_BYTES:
         return [Fault(1, f"it has more than {FILE_BYTES} bytes", "split it")]
+    hidden = _HIDDEN.search(text)
+    if hidden is not None:
+        line = text.count("\n", 0, hidden.start()) + 1
+        return [Fault(line, f"it holds {hidden[0]!a}, which hides what follows", "take it out")]
     listed = statements(text)
     heads = [s for s in listed if s[0].text in ("package", "import")]
     rules = tuple((_name(s), s) for s in listed if s[0].text not in ("package", "import"))
