@@ -74,13 +74,14 @@ def _json(found: Promotion) -> str:
 def _text(found: Promotion) -> str:
     """One part after the other; a part without difference says so."""
     endpoints = [
-        f"{_MARKS[change.change]} {change.method} {change.path}{' (clients lose it)' if change.breaking else ''}"
+        f"{_MARKS[change.change]} {change.method} {one_line(change.path)}"
+        f"{' (clients lose it)' if change.breaking else ''}"
         for change in found.endpoints
     ]
     settings = [
-        f"{change.key}: differs (secret)"
+        f"{one_line(change.key)}: differs (secret)"
         if change.secret
-        else f"{change.key}: {change.before or 'unset'} → {change.after or 'unset'}"
+        else f"{one_line(change.key)}: {change.before or 'unset'} → {change.after or 'unset'}"
         for change in found.settings
     ]
     connectors = [
@@ -88,7 +89,10 @@ def _text(found: Promotion) -> str:
         f"{', another record' if change.record_differs and change.before and change.after else ''}"
         for change in found.connectors
     ]
-    refusals = [str(refusal) for refusal in found.refusals]
+    refusals = [
+        f"{one_line(r.where)}: {one_line(r.subject)}: {one_line(r.rule)} [{r.code}]\n      remedy: {one_line(r.remedy)}"
+        for r in found.refusals
+    ]
     parts = {
         "Settings": settings,
         "Endpoints": endpoints,
@@ -98,6 +102,6 @@ def _text(found: Promotion) -> str:
     }
     lines = [f"{found.bff} {found.version}: {found.before} → {found.after}"]
     for title, listed in parts.items():
-        lines += [f"\n{title}:", *(f"  {one_line(line)}" for line in listed or ["none"])]
+        lines += [f"\n{title}:", *(f"  {line}" for line in listed or ["none"])]
     lines.append(f"\n{'Something stands in the way.' if found.blocked else 'Nothing stands in the way.'}")
     return "\n".join(lines)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,8 +17,9 @@ import msgspec
 from narrows.cli.checking import Check
 from narrows.declare.bff import Bff
 from narrows.errors import NarrowsError, Refusal
-from narrows.settings import load_settings
+from narrows.settings import Settings, load_settings
 from narrows.settings.absent import offline
+from narrows.settings.parts import Part
 from narrows.settings.reading import is_secret_place, load_document
 from narrows.stores.opening import open_connectors
 from narrows.stores.registry import standing
@@ -27,6 +29,8 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 # They name the environment itself, and the folder of the file.
 _OWN = ("environment", "base")
 _DEPTH = 64
+_PARTS = 1_000_000
+_USERINFO = re.compile(r"//[^/\s]*@")
 
 Sort = Literal["added", "removed", "changed"]
 
@@ -95,7 +99,7 @@ def promotion(
         if ours is None:
             notes.append("The endpoints are not compared: the declarations are refused.")
         else:
-            endpoints = tuple(_endpoints(_read(baseline), ours))
+            endpoints = _compared(baseline, ours)
     else:
         notes.append("No --baseline was given: endpoints are not compared.")
     connectors: tuple[ConnectorChange, ...] = ()
@@ -123,6 +127,7 @@ def _settings(file: Path, before: str, after: str) -> Iterator[SettingChange]:
     for key in sorted(left.keys() | right.keys()):
         was, is_now = left.get(key), right.get(key)
         if was != is_now and key not in _OWN:
+            was, is_now = (_redacted(value, key.rpartition(".")[2]) for value in (was, is_now))
             secret = any(isinstance(value, _SecretPlace) for value in (was, is_now))
             yield SettingChange(key, _shown(was), _shown(is_now), secret)
 
@@ -144,10 +149,38 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, value
 
 
+def _redacted(value: Any, name: str) -> Any:
+    """A value as it may be shown: what no setting holds in plain text is a secret, wherever somebody has put it."""
+    if value is None or isinstance(value, _SecretPlace):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _redacted(inner, key) for key, inner in value.items()}
+    if name not in _PLAIN:
+        return _SecretPlace("")
+    if isinstance(value, list):
+        return [_redacted(inner, name) for inner in value]
+    return _USERINFO.sub("//…@", value) if isinstance(value, str) else value
+
+
+def _plain_names() -> frozenset[str]:
+    """The names of all settings that hold no secret."""
+    tables: list[type[Part]] = [Settings, *Part.__subclasses__()]
+    fields = [field for table in tables for field in msgspec.structs.fields(table)]
+    return frozenset(field.name for field in fields) - {f.name for f in fields if "Secret" in str(f.type)}
+
+
 def _shown(value: Any) -> str | None:
     if value is None or isinstance(value, _SecretPlace):
         return None if value is None else "secret"
-    return json.dumps(value, default=str, ensure_ascii=False)
+    return json.dumps(value, default=_other, ensure_ascii=False)
+
+
+def _other(value: Any) -> str:
+    """What JSON has no form for: a date, or a secret within a list."""
+    return "secret" if isinstance(value, _SecretPlace) else str(value)
+
+
+_PLAIN = _plain_names()
 
 
 async def _registered(settings_file: Path, environment: str) -> dict[str, tuple[str, str]]:
@@ -178,6 +211,13 @@ def _contract(bff: Bff, settings_file: Path, environment: str) -> dict[str, Any]
     return document
 
 
+def _compared(baseline: Path, ours: Mapping[str, Any]) -> tuple[EndpointChange, ...]:
+    try:
+        return tuple(_endpoints(_read(baseline), ours))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
 def _read(baseline: Path) -> dict[str, Any]:
     document = json.loads(baseline.read_text(encoding="utf-8"))
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
@@ -199,24 +239,38 @@ def _digests(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str
     for path, item in document["paths"].items():
         for method in _METHODS:
             if isinstance(item, Mapping) and method in item:
-                text = json.dumps(_resolved(item[method], document, ()), sort_keys=True)
+                text = json.dumps(_Resolver(document).of(item[method], ()), sort_keys=True)
                 yield (method, path), hashlib.sha256(text.encode()).hexdigest()
 
 
-def _resolved(value: Any, document: Mapping[str, Any], within: tuple[str, ...]) -> Any:
-    """A part of a document with its references filled in and its prose left out; a circle ends at its name."""
-    if isinstance(value, list):
-        return [_resolved(inner, document, within) for inner in value]
-    if not isinstance(value, Mapping):
-        return value
-    reference = value.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#/"):
-        if reference in within or len(within) > _DEPTH:
-            return reference
-        found: Any = document
+class _Resolver:
+    """Fills in the references of one endpoint, up to a bound: a few lines can refer to each other without an end."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+        self._left = _PARTS
+
+    def of(self, value: Any, within: tuple[str, ...]) -> Any:
+        """A part of a document with its references filled in, without its prose; a circle ends at its name.
+
+        Raises ValueError for one that has more than a million parts.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError(f"an endpoint has more than {_PARTS} parts")
+        if isinstance(value, list):
+            return [self.of(inner, within) for inner in value]
+        if not isinstance(value, Mapping):
+            return value
+        reference = value.get("$ref")
+        if isinstance(reference, str) and reference.startswith("#/"):
+            if reference in within or len(within) > _DEPTH:
+                return reference
+            return self.of(self._found(reference), (*within, reference))
+        return {key: self.of(inner, within) for key, inner in value.items() if key not in ("description", "summary")}
+
+    def _found(self, reference: str) -> Any:
+        found: Any = self._document
         for part in reference[2:].split("/"):
             found = found.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, Mapping) else {}
-        return _resolved(found, document, (*within, reference))
-    return {
-        key: _resolved(inner, document, within) for key, inner in value.items() if key not in ("description", "summary")
-    }
+        return found

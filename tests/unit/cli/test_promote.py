@@ -63,6 +63,37 @@ def test_settings_that_differ_are_told_key_by_key(tmp_path):
     assert text.endswith("\nNothing stands in the way.\n")
 
 
+LEAKING = """
+[issuers.corp.client]
+secret = "swordfish-1"
+
+[[receipts.keys]]
+id = "k"
+key = "swordfish-2"
+
+[environments.production]
+public_url = "https://amina:swordfish-3@lunch.test"
+issuers.corp.client.secret = "swordfish-4"
+issuers.corp.client.passwort = "swordfish-5"
+stores.connectors = "sqlite:production.db"
+receipts.keys = [{ id = "k", key = "swordfish-6" }, { id = "l", key = { file = "swordfish-7" } }]
+"\\u001b[2J\\n::x" = "swordfish-8"
+"""
+
+
+def test_a_secret_in_the_wrong_place_is_not_shown(tmp_path):
+    """Written out, under a wrong name, in a list, within a URL: it differs, and that is all that is told."""
+    settings = write_lunch(tmp_path, "promote_leaking")
+    settings.write_text(settings.read_text() + LEAKING)
+    for form in ("text", "json"):
+        result = promote("promote_leaking", "--format", form)
+        assert result.exit_code == 1
+        assert "swordfish" not in result.output
+        assert "\x1b" not in result.output
+        assert "sqlite:production.db" in result.output
+    assert '"https://…@lunch.test"' in promote("promote_leaking").output
+
+
 def test_what_the_second_environment_refuses_stands_in_the_way(tmp_path):
     """Exit code 1, with the refusals of `narrows check` there, and of no other environment."""
     settings = write_stages(tmp_path, "promote_refused")
@@ -91,6 +122,30 @@ def contract(tmp_path, name, more):
     file = tmp_path / f"{name}.json"
     file.write_text(CliRunner().invoke(main, ["openapi", f"{name}:bff"]).stdout)
     return file
+
+
+def bomb(levels):
+    """A document of a few lines that doubles at each level."""
+    below = {f"l{n}": {"a": [{"$ref": f"#/l{n + 1}"}] * 2} for n in range(levels)}
+    return {"paths": {"/x": {"get": {"$ref": "#/l0"}}}, **below, f"l{levels}": {}}
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (json.dumps(bomb(60)), "an endpoint has more than 1000000 parts"),
+        ('{"paths": ' + "[" * 100_000, "it is nested too deep"),
+        ('{"paths": {"/x": {"get": ' + "[" * 800 + "]" * 800 + "}}}", "it is nested too deep"),
+        ("[]", "it has no `paths`"),
+    ],
+)
+def test_a_baseline_has_bounds(tmp_path, document, said):
+    """One that would take hours is refused in words."""
+    write_stages(tmp_path, "promote_bomb")
+    file = tmp_path / "bomb.json"
+    file.write_text(document)
+    result = promote("promote_bomb", "--baseline", str(file))
+    assert (result.exit_code, said in result.output) == (2, True)
 
 
 def test_endpoints_are_compared_with_a_baseline(tmp_path):
