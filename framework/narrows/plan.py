@@ -49,7 +49,7 @@ from narrows.stores.sealing import Sealer
 from narrows.telemetry import CallSpan, Telemetry
 from narrows.transport import Dial, dial
 from narrows.upstreams.breaker import Breaker
-from narrows.upstreams.commitment import Gate
+from narrows.upstreams.commitment import Committer
 from narrows.upstreams.exchange import Exchanger
 from narrows.upstreams.rehearse import Rehearser
 from narrows.upstreams.sandbox import Sandbox, Synthetic, open_digest
@@ -318,12 +318,12 @@ class Plan:
             wires[key] = LiveWire(transport, upstream, breaker)
         synthetic = Synthetic(self.digest)
 
-        def sender(ways: Mapping[str, Any], gate: Gate | None = None) -> Sender:
-            return Sender(self.sendables, ways, self._exchanger, self.directory, around.now, gate)
+        def sender(ways: Mapping[str, Any], committer: Committer | None = None) -> Sender:
+            return Sender(self.sendables, ways, self._exchanger, self.directory, around.now, committer)
 
         reading = sender({key: ReadWire(wire) for key, wire in wires.items()})
         return {
-            "live": sender(wires, Gate(self.commits, around.new_id)),
+            "live": sender(wires, Committer(self.commits, around.new_id)),
             "rehearse": Rehearser(reading, self.sendables, synthetic, self.digest),
             "sandbox": Sandbox(self.sendables, Synthetic(open_digest), self.digest, around.sleep),
         }

@@ -72,7 +72,7 @@ class Commitment:
         self._intended = True
 
 
-class Gate:
+class Committer:
     """Stands before what leaves in live calls: no effect without its intent, none that was rehearsed otherwise."""
 
     def __init__(self, commits: Commits, new_id: Callable[[], str]) -> None:

@@ -13,7 +13,7 @@ from narrows.errors import OperationRefused, UpstreamTimeout
 from narrows.settings import Secret, UpstreamSettings
 from narrows.transport import Failure, Fetched
 from narrows.upstreams.answers import problem_of, read_answer
-from narrows.upstreams.commitment import Gate
+from narrows.upstreams.commitment import Committer
 from narrows.upstreams.departure import Departure
 from narrows.upstreams.sendable import Sendable
 from narrows.upstreams.wire import Clock, Wires
@@ -70,9 +70,9 @@ class Sender:
         tokens: Tokens,
         programs: Programs,
         now: Clock,
-        gate: Gate | None = None,
+        committer: Committer | None = None,
     ) -> None:
-        self._gate = gate
+        self._committer = committer
         self._sendables = sendables
         self._wires = wires
         self._tokens = tokens
@@ -92,8 +92,8 @@ class Sender:
             headers = {"Authorization": f"Bearer {token.reveal()}"} if token else {}
             request = sendable.request(values, headers)
             place = None
-            if self._gate is not None and (sendable.operation.kind == "write" or call.commitment is not None):
-                place = await self._gate.before(call, sendable, values)
+            if self._committer is not None and (sendable.operation.kind == "write" or call.commitment is not None):
+                place = await self._committer.before(call, sendable, values)
                 # The intent may have waited for the disk, and the answer of before is too old by then.
                 await self._check_program(call, sendable)
             answer = await self._deliver(call, sendable, request)
