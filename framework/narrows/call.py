@@ -238,6 +238,10 @@ class Claimed(Protocol):
         ...
 
 
+StandInIndex = dict[str, dict[int, dict[str, str | int]]]
+"""Stand-ins as texts by their first characters and their length; see `upstreams/standins.py`."""
+
+
 class Call:
     """One request on its way. Steps read what earlier steps wrote.
 
@@ -248,8 +252,9 @@ class Call:
 
     `moment` is what `now()` tells; `ids` are those that `new_id()` gave, and `ids_due` those that it gives first,
     because a rehearsal gave them. `made` are the answers that a rehearsal made up, `sources` tells which of them gave a
-    stand-in, and `recalled` are those of an earlier one. `commitment` is what a live write has claimed; `replayed` says
-    that its answer is one that was kept. `decision` is what a person decided of the rehearsal `rehearsal_id`.
+    stand-in (of `stand_ins`, which only grows; it has an index), and `recalled` are those of an earlier one.
+    `commitment` is what a live write has claimed; `replayed` says that its answer is one that was kept. `decision` is
+    what a person decided of the rehearsal `rehearsal_id`.
     """
 
     __slots__ = (
@@ -294,6 +299,7 @@ class Call:
         "sent",
         "sources",
         "span",
+        "stand_in_index",
         "stand_ins",
         "started",
         "unknown",
@@ -349,6 +355,7 @@ class Call:
         self.left_out: set[str] = set()
         self.notes: list[str] = []
         self.stand_ins: set[Any] = set()
+        self.stand_in_index: tuple[int, StandInIndex] = (0, {})
         self.made: list[Made] = []
         self.sources: dict[Any, list[Place]] = {}
         self.recalled: tuple[Made, ...] = ()

@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from narrows.call import Call
+from narrows.call import Call, StandInIndex
 from narrows.upstreams.synthetic_leaves import is_id
 
 _WIDE = 2**31
 _LONG = 6
 Leaf = str | int
+_NOTHING: Mapping[int, Mapping[str, Leaf]] = {}
 
 
 def tracked(value: Any) -> Iterator[tuple[str, Leaf]]:
@@ -48,14 +49,36 @@ def holds_stand_in(call: Call, values: Any) -> bool:
 
 def stand_ins_within(call: Call, leaf: Any) -> dict[str, Leaf]:
     """The stand-ins that a text contains, by how they are written there."""
-    if not isinstance(leaf, str):
+    if not isinstance(leaf, str) or len(leaf) < _LONG or not call.stand_ins:
         return {}
-    return {text: known for known in call.stand_ins if _is_long(known) and (text := str(known)) in leaf}
+    index = _indexed(call)
+    found = {}
+    for start in range(len(leaf) - _LONG + 1):
+        for length, texts in index.get(leaf[start : start + _LONG], _NOTHING).items():
+            text = leaf[start : start + length]
+            if text in texts:
+                found[text] = texts[text]
+    return found
 
 
 def is_stand_in(call: Call, pointer: str, leaf: Any) -> bool:
     """Whether a scalar at a pointer is one of the tracked values."""
     return _can_be_tracked(pointer, leaf) and leaf in call.stand_ins
+
+
+def _indexed(call: Call) -> StandInIndex:
+    """The stand-ins as texts, by how they begin and how long they are; made anew only when there are more of them.
+
+    Each text of a request is looked through once, whatever the number of stand-ins: both are the client's to choose.
+    """
+    size, index = call.stand_in_index
+    if size != len(call.stand_ins):
+        index = {}
+        for known in filter(_is_long, call.stand_ins):
+            text = str(known)
+            index.setdefault(text[:_LONG], {}).setdefault(len(text), {})[text] = known
+        call.stand_in_index = (len(call.stand_ins), index)
+    return index
 
 
 def pointers(call: Call, answer: Any) -> list[str]:

@@ -1,10 +1,19 @@
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
-from narrows.upstreams.standins import holds_stand_in, is_stand_in, pointers, remember, scalars, tracked
+from narrows.upstreams.standins import (
+    holds_stand_in,
+    is_stand_in,
+    pointers,
+    remember,
+    scalars,
+    stand_ins_within,
+    tracked,
+)
 from tests.unit.upstreams.sending import BOOKING, Booking, NewBooking, Upstreams
 
 
@@ -88,6 +97,27 @@ def test_an_argument_that_holds_a_stand_in_is_found(values: Any, expected: bool)
     assert not holds_stand_in(one, values)
     one.stand_ins = {"b9", 8, "made-up-name", 4294967296}
     assert holds_stand_in(one, values) is expected
+
+
+def test_stand_ins_inside_a_text() -> None:
+    """However they begin and wherever they stand, one inside another too; those that come later are found as well."""
+    one = call()
+    one.stand_ins = {"made-up-name", "made-up-name-2", "-up-na", "short", 4294967296}
+    text = "x made-up-name-2 short 4294967296"
+    found = {"made-up-name", "made-up-name-2", "-up-na"}
+    assert stand_ins_within(one, text) == {**{name: name for name in found}, "4294967296": 4294967296}
+    one.stand_ins |= {"x made"}
+    assert "x made" in stand_ins_within(one, text)
+    assert stand_ins_within(one, "made-") == stand_ins_within(one, 4294967296) == {}
+
+
+def test_many_stand_ins_and_a_long_request_take_no_time() -> None:
+    """Else one rehearsal would hold up everybody's calls for seconds: both are for the client to choose."""
+    one = call()
+    one.stand_ins = {f"2026-11-24T{number:08}" for number in range(5000)}
+    began = time.process_time()
+    assert not holds_stand_in(one, {"lines": ["2026-11-24T0000"] * 4000})
+    assert time.process_time() - began < 1
 
 
 def test_where_stand_ins_are_in_an_answer() -> None:
