@@ -11,6 +11,7 @@ from msgspec import inspect as mi
 
 from narrows.call import Call, Page, Reply
 from narrows.declare.shape import bare, leaves
+from narrows.errors import AlreadyAttempted
 from narrows.pipeline.step import Preparing, Step
 from narrows.upstreams.narrowing import left_out
 
@@ -32,7 +33,12 @@ def prepare(preparing: Preparing) -> Step:
 
     async def narrow(call: Call) -> None:
         written = encoder.encode(call.answer)
-        kept = decoder.decode(written)
+        try:
+            kept = decoder.decode(written)
+        except msgspec.DecodeError:
+            if not call.replayed:
+                raise
+            raise AlreadyAttempted("It was carried out; its answer is not of the form of today.") from None
         if call.mode != "live":
             call.left_out |= left_out("answer", written, kept)
         call.answer = kept
