@@ -389,6 +389,14 @@ def answer_whose_types_contain_each_other(bff):
     async def x(team_id: Id) -> tangled(Narrow): ...
 
 
+@refused("pattern-slow")
+def input_whose_pattern_tries_for_ever(bff):
+    """Thirty letters and a sign that does not fit take longer than anybody waits."""
+
+    @bff.read("/x/{team_id}", **GUARDS)  # here
+    async def x(team_id: Id, name: Annotated[str, Meta(pattern="^(a+)+$", max_length=200)]) -> Team: ...
+
+
 @refused("default-wrong")
 def default_out_of_bounds(bff):
     """A default that no client could send."""

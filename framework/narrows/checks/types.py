@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 from msgspec import inspect as mi
 
+from narrows.checks.patterns import is_slow
 from narrows.checks.refusing import refuse
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.shape import Parameter, Shape, ShapeError, bare, holds, leaves
@@ -33,9 +33,18 @@ def unreadable(declared: Declared, shape: Shape) -> Iterator[Refusal]:
             yield refuse("type-unsupported", declared, rule, "use types that msgspec supports")
             continue
         try:
-            deque(leaves(kind), maxlen=0)
+            yield from _slow(declared, [bare(leaf.info) for leaf in leaves(kind)])
         except ShapeError as error:
             yield refuse(error.code, declared, f"the type of {name}: {error.rule}", error.remedy)
+
+
+def _slow(declared: Declared, infos: Iterable[Any]) -> Iterator[Refusal]:
+    """Patterns that a client's or an upstream's text could keep busy."""
+    texts = {(i.pattern, i.max_length) for i in infos if isinstance(i, mi.StrType) and i.pattern is not None}
+    for pattern in sorted({pattern for pattern, longest in texts if is_slow(pattern, longest)}):
+        rule = f"the pattern {pattern!r} can be tried in so many ways that a text keeps it busy for ever"
+        remedy = "repeat only what begins with another character than what follows, as in ^[a-z]+(-[a-z]+)*$"
+        yield refuse("pattern-slow", declared, rule, remedy)
 
 
 def type_refusals(endpoint: Endpoint, shape: Shape) -> Iterator[Refusal]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from narrows.checks.linear import NotProven
 from narrows.devkit.scaffold.openapi.bounds import (
     DEEPEST,
     LIST_BOUND,
@@ -46,7 +47,7 @@ from narrows.devkit.scaffold.openapi.kinds import (
 )
 from narrows.devkit.scaffold.openapi.names import attribute, camel, distinct, pascal, short, snake
 from narrows.devkit.scaffold.openapi.numbers import real_of, whole_of
-from narrows.devkit.scaffold.openapi.patterns import NotProven, can_be_made, proven
+from narrows.devkit.scaffold.openapi.patterns import can_be_made, proven
 from narrows.devkit.scaffold.openapi.words import (
     Parts,
     choice_of,

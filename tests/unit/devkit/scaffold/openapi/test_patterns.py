@@ -7,7 +7,7 @@ from typing import Annotated
 import pytest
 from msgspec import Meta
 
-from narrows.devkit.scaffold.openapi import patterns
+from narrows.checks import linear
 from narrows.devkit.scaffold.openapi.patterns import NotProven, can_be_made, proven
 
 KEPT = [
@@ -62,7 +62,7 @@ def test_a_kept_pattern_is_fast_on_evil_texts(pattern):
 
 def test_a_pattern_with_too_many_places_is_not_tried(monkeypatch):
     """The proof itself is bounded."""
-    monkeypatch.setattr(patterns, "_PLACES", 20)
+    monkeypatch.setattr(linear, "_PLACES", 20)
     with pytest.raises(NotProven, match="too long"):
         proven("^" + "abc" * 9)
 
