@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from narrows.errors import Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_log = logging.getLogger("narrows.stores")
 
 _BUSY_S = 5.0
 _PRAGMAS = """
@@ -28,33 +31,59 @@ class SqliteFile:
 
     `schema` is run at opening; `called` names the store in what a client reads when it is away. `durable` makes each
     commit reach the disk before it returns. One worker thread does the work, so that the loop never waits for the disk.
+    A file that was moved away or replaced is not worked on any more, because other processes would not know of it.
     Raises OSError or sqlite3.Error when the file cannot be opened.
     """
 
     def __init__(self, path: str | Path, schema: str, called: str, *, durable: bool = False) -> None:
         self._called = called
         self.connection = _connect(Path(path), _PRAGMAS.format(synchronous="FULL" if durable else "NORMAL") + schema)
+        self._path = Path(path).absolute()
+        self._opened = _place(self._path)
+        self._told = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"narrows-{called.replace(' ', '-')}")
         self._closed = False
 
     async def run(
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Do it in the worker, one at a time. Raises `Unavailable` when SQLite fails."""
-        connection = self.connection
+        """Do it in the worker, one at a time. Raises `Unavailable` when SQLite fails, or the file is another by now."""
+
+        def on_the_same_file() -> T:
+            self._check_place()
+            return work(self.connection, *args, **kwargs)
+
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._worker, lambda: work(connection, *args, **kwargs)
-            )
+            return await asyncio.get_running_loop().run_in_executor(self._worker, on_the_same_file)
         except sqlite3.Error as error:
-            raise Unavailable(f"The store of {self._called} is away.", headers={"Retry-After": "5"}) from error
+            raise self._away() from error
 
     async def close(self) -> None:
         """Close the file once what was begun has ended; a second time does nothing."""
         if not self._closed:
             self._closed = True
-            await self.run(sqlite3.Connection.close)
+            await asyncio.get_running_loop().run_in_executor(self._worker, self.connection.close)
             self._worker.shutdown()
+
+    def _check_place(self) -> None:
+        if _place(self._path) == self._opened:
+            return
+        if not self._told:
+            self._told = True
+            _log.error("the file of the store of %s was moved or replaced: restart this process", self._called)
+        raise self._away()
+
+    def _away(self) -> Unavailable:
+        return Unavailable(f"The store of {self._called} is away.", headers={"Retry-After": "5"})
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    """Which file a path names; None when there is none."""
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _connect(path: Path, script: str) -> sqlite3.Connection:
