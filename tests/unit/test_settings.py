@@ -139,7 +139,33 @@ def test_an_unknown_key_is_refused_by_name(over, key):
     """A typing error never switches a rule off."""
     said = refused(good(**over))
     assert key in said
-    assert "Remedy: see docs/reference/settings.md" in said
+    assert "Remedy: use one of: " in said
+
+
+def test_a_table_under_a_wrong_name_is_named_itself():
+    """Not only what is missing because of it."""
+    said = refused(good(issuer={"corp": {"url": "https://issuer.test"}}, issuers={"corp": {"urll": 1}}))
+    assert (
+        "Object contains unknown field `issuer`. Remedy: use one of: connectors, environment, " in said.splitlines()[0]
+    )
+    assert "issuers.corp: " in said.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("over", "remedy"),
+    [
+        ({"environment": "prod"}, "write one of: development, production, staging"),
+        ({"issuers": {"corp": {"algorithms": ["none"]}}}, "write one of: ES256, "),
+        ({"issuers": {"corp": {"client": {"id": "a", "pw": 1}}}}, "use one of: id, "),
+        ({"issuers": {"corp": {"client": {"id": "a", "secret": "text"}}}}, "write it into a file, keep that out of"),
+        ({"issuers": {"corp": {"client": {"id": "a", "secret": {"file": "none"}}}}}, "write the secret into that file"),
+        ({"governance": {"approvers": "dana@example.com"}}, 'write a list, as in approvers = ["…"]'),
+        ({"limits": {"call_s": 0}}, "see docs/reference/settings.md for the keys"),
+    ],
+)
+def test_a_fault_says_what_helps(over, remedy):
+    """The names that there are, the form that is meant; nobody has to guess."""
+    assert f"Remedy: {remedy}" in refused(good(**over))
 
 
 def test_every_table_that_does_not_hold_is_named_at_once():

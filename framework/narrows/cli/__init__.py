@@ -96,7 +96,7 @@ def main() -> None:
     From nothing to a first answer:
       narrows new lunch
       narrows check bffs.lunch.app:bff
-      narrows run bffs.lunch.app:bff
+      narrows dev bffs.lunch.app:bff
 
     Each command has its own --help with examples. Exit codes: 0 done, 1 something is refused or differs, 2 it could not
     be done.

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
@@ -15,12 +16,15 @@ from narrows.cli.checking_connectors import gate_refusals, read_files, template_
 from narrows.declare.bff import Bff
 from narrows.errors import NarrowsError, PolicyError, Refusal, SettingsError, StartRefused
 from narrows.governance.policy import Gate
-from narrows.settings import Settings, load_settings
+from narrows.settings import Environment, Settings, load_settings
 from narrows.settings.absent import offline
 from narrows.stores.opening import place_faults
 from narrows.surfaces.http import Application
 
 _SETTINGS_PLACE = re.compile(r"narrows\.toml \((?P<environment>[a-z]+)\)")
+_ENVIRONMENT = re.compile(r" \(([a-z]+)\)$")
+# Keys that stand above every table, so that no dot tells that they are keys.
+_ALONE = ("environment", "public_url")
 _FAULT = re.compile(r"(?:(?P<file>.+?\.toml): )?(?P<rule>.*?)(?: Remedy: (?P<remedy>.*?)\.?)?", re.DOTALL)
 
 
@@ -53,7 +57,7 @@ class Check:
         gate = Gate.of(self.bff)
         found += gate.refusals
         found += gate_refusals(self.bff, gate, self._written, self._with_registry())
-        return list(dict.fromkeys(found))
+        return _told_once(found)
 
     def _with_registry(self) -> Settings | None:
         """The settings with their secrets, if the registry is to be read."""
@@ -67,7 +71,9 @@ class Check:
             document = {}
         sections = document.get("environments")
         chosen = os.environ.get("NARROWS_ENVIRONMENT") or document.get("environment") or "production"
-        return list(dict.fromkeys([str(chosen), *(sections if isinstance(sections, dict) else ())]))
+        listed = sections if isinstance(sections, dict) else ()
+        # A section of any other name is a fault of the file, which each environment tells.
+        return list(dict.fromkeys([str(chosen), *(name for name in listed if name in get_args(Environment))]))
 
     def _start(self, environment: str) -> Iterator[Refusal]:
         """What a start in one environment refuses."""
@@ -94,11 +100,17 @@ class Check:
         fault = _FAULT.fullmatch(said)
         rule, remedy = (fault["rule"], fault["remedy"]) if fault else (said, None)
         key = re.match(r"[a-z_]+(?:\.[A-Za-z0-9_-]+)*(?=[: ])", rule)
-        subject = key[0] if key and "." in key[0] else "settings"
+        named = key is not None and ("." in key[0] or rule.startswith(f"{key[0]}:") or key[0] in _ALONE)
+        subject = key[0] if key and named else "settings"
+        if unknown := re.search(r"unknown field `(.+?)`", rule):
+            place = f"{subject}.{unknown[1]}" if named else unknown[1]
+        else:
+            place = subject
+        at = re.search(r"at line (\d+)", rule)
         return Refusal(
             code="settings-unsound",
             subject=subject,
-            where=f"{self._file}:{line_of(self._text, subject, environment)}",
+            where=f"{self._file}:{at[1] if at else line_of(self._text, place, environment)}",
             rule=f"{rule.removeprefix(f'{subject}: ').rstrip('.')} ({environment})",
             remedy=remedy or "correct it; docs/reference/settings.md has every key",
         )
@@ -110,6 +122,21 @@ class Check:
             return refusal
         line = line_of(self._text, refusal.subject, place["environment"])
         return msgspec.structs.replace(refusal, where=f"{self._file}:{line}")
+
+
+def _told_once(found: Iterable[Refusal]) -> list[Refusal]:
+    """Each refusal once; a fault of the settings that several environments share names all of them."""
+    shared: dict[Refusal, list[str]] = {}
+    for refusal in found:
+        environment = _ENVIRONMENT.search(refusal.rule) if refusal.code == "settings-unsound" else None
+        rule = _ENVIRONMENT.sub("", refusal.rule) if environment else refusal.rule
+        names = shared.setdefault(msgspec.structs.replace(refusal, rule=rule), [])
+        if environment and environment[1] not in names:
+            names.append(environment[1])
+    return [
+        msgspec.structs.replace(refusal, rule=f"{refusal.rule} ({', '.join(names)})") if names else refusal
+        for refusal, names in shared.items()
+    ]
 
 
 def line_of(text: str, key: str, environment: str) -> int:
@@ -136,6 +163,10 @@ def line_of(text: str, key: str, environment: str) -> int:
     return line
 
 
+# What these say is a name of the source, and no value that the module has read.
+_PLAIN = (NarrowsError, ImportError, NameError, AttributeError)
+
+
 def broken(target: str, error: Exception, file: Path) -> Refusal:
     """A target whose module does not import: the last line of it that ran is where to look."""
     line, trace = 1, error.__traceback__
@@ -143,6 +174,6 @@ def broken(target: str, error: Exception, file: Path) -> Refusal:
         if Path(trace.tb_frame.f_code.co_filename) == file:
             line = trace.tb_lineno
         trace = trace.tb_next
-    told = str(error).splitlines()[0] if isinstance(error, NarrowsError | ImportError | NameError) else ""
+    told = str(error).splitlines()[0] if isinstance(error, _PLAIN) else ""
     rule = f"its module does not import: {type(error).__name__}{f': {told}' if told else ''}"
     return Refusal(code="target-broken", subject=target, where=f"{file}:{line}", rule=rule, remedy="correct that line")

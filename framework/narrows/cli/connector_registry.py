@@ -77,7 +77,7 @@ async def _governor(target: str, settings: str | None) -> AsyncIterator[Governor
 @asynccontextmanager
 async def _reviewer(target: str, settings: str | None) -> AsyncIterator[tuple[Bff, Settings, Reviewer]]:
     """The policy gate with its queue, which lies in the file of the registry."""
-    from narrows.errors import SettingsError
+    from narrows.errors import SettingsError, Unavailable
     from narrows.governance.policy import Gate
     from narrows.governance.reviews import Reviewer
     from narrows.settings import load_settings
@@ -94,6 +94,11 @@ async def _reviewer(target: str, settings: str | None) -> AsyncIterator[tuple[Bf
     try:
         approvers = read.governance.approvers
         yield bff, read, Reviewer(bff, lambda: Gate.of(bff), reviews, approvers=approvers, now=time.time)
+    except Unavailable as error:
+        raise SettingsError(
+            f"{error} It stands in {read.stores.connectors!r}. Remedy: see whether stores.key is the key that it was "
+            "sealed with, and whether the file is whole; a new one begins where you move it away."
+        ) from error
     finally:
         await reviews.close()
 

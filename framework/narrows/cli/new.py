@@ -39,7 +39,7 @@ _SHAPES = ("read-only", "limited-write", "aggregate")
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("bffs"),
     show_default=True,
-    help="The folder of the BFFs.",
+    help="The folder of the BFFs; its name is bffs.",
 )
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 def command(
@@ -80,6 +80,11 @@ def command(
     if name is None:
         raise click.UsageError("NAME is missing: what the new BFF is called, as in: narrows new lunch")
     checked_name(name)
+    if into.name != "bffs":
+        remedy = f"Write --into {into / 'bffs'}"
+        raise click.UsageError(
+            f"--into {into}: its last part is the package by which a BFF imports its files. {remedy}"
+        )
     facts = _facts(name, owner, purpose, shape or "read-only", ask=form == "text" and sys.stdin.isatty())
     draft = _draft(facts, shape or "read-only", document, operations, upstream)
     written = write(draft, name, into)
@@ -138,11 +143,11 @@ def _draft(facts: Facts, shape: str, document: Path | None, operations: str | No
 
 def _tell(form: str, facts: Facts, draft: Draft, files: list[str], into: Path) -> None:
     """What was made, what a person must know of it, and what comes next."""
-    package = ".".join((*into.parts, facts.name)) if not into.is_absolute() else facts.name
     following = [
-        f"python -m pytest {into / facts.name}",
-        f"narrows check {package}.app:bff",
-        f"narrows dev {package}.app:bff",
+        *([f"cd {into.parent}"] if into.parent != Path() else []),
+        f"python -m pytest bffs/{facts.name}",
+        f"narrows check bffs.{facts.name}.app:bff",
+        f"narrows dev bffs.{facts.name}.app:bff",
     ]
     if form == "json":
         say(

@@ -146,7 +146,10 @@ def read_record(file: Path) -> Written:
     except OSError as error:
         raise ConnectorError(f"{file}: cannot be read ({error.strerror}). Remedy: name a file that can.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConnectorError(f"{file}: not valid TOML ({error}). Remedy: correct that line.") from None
+        line = re.search(r"at line (\d+)", str(error))
+        where = f"{file}:{line[1]}" if line else str(file)
+        remedy = "correct that line; texts stand in quotes, lists in [ ]"
+        raise ConnectorError(f"{where}: not valid TOML ({error}). Remedy: {remedy}.") from None
     document.setdefault("id", file.stem)
     faults = list(_faults(document))
     if faults:
@@ -194,6 +197,9 @@ _REMEDIES = {
     "template": 'write template = "read-only@1" or "limited-write@1"',
     "id": "name the file with small letters, digits, - and _",
     "expires": "write a date, as in expires = 2027-05-01",
+    "version": 'write it as text, as in version = "1"',
+    "scopes": 'name at least one, as in scopes = ["desks:read"]',
+    "endpoints": 'name at least one, as in endpoints = ["desks.team_items"]',
 }
 
 

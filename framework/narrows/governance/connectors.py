@@ -28,6 +28,14 @@ from narrows.stores.registry import (
     standing,
 )
 
+# What helps where an approval does not.
+_UNAPPROVABLE: dict[ConnectorState, str] = {
+    "live": "nothing is left to approve",
+    "suspended": "let it go on first: narrows connector resume",
+    "expired": "write a later day as expires into its file, and apply that first",
+    "revoked": "this is for good; register another program under an id of its own",
+}
+
 
 class Judge(Protocol):
     """The policy, as it is asked at `apply` and at each approval; it keeps its own record of what it said."""
@@ -128,11 +136,13 @@ class Governor:
         self._may_approve(entry, by)
         state = standing(entry, self._now())
         if state not in ("draft", "trial"):
-            _refuse(
-                connector_id, f"it is {state}, and only a draft or a trial is approved", "see narrows connector show"
-            )
+            _refuse(connector_id, f"it is {state}, and only a draft or a trial is approved", _UNAPPROVABLE[state])
         if digest is not None and not entry.record.digest().startswith(digest):
-            _refuse(connector_id, "its record is not the one that you looked at", "look at it again: show")
+            _refuse(
+                connector_id,
+                "its record is not the one that you looked at",
+                "look at it again, and give that digest: narrows connector show",
+            )
         await self._sound(entry, by)
         after: ConnectorState = "trial" if state == "draft" else "live"
         if after == "live" and entry.record.kind in HAVE_CREDENTIALS and not holding(entry, self._now()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from narrows.call import Call, Connector, Mode
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
@@ -9,9 +11,18 @@ from narrows.declare.types import Money
 from narrows.errors import ConnectorRefused, PersonRequired, QuotaExceeded, ScopeMissing
 from narrows.pipeline.challenge import challenge
 from narrows.pipeline.step import Preparing, Step, Who, retry_after, who
-from narrows.settings import Settings
+from narrows.settings import ConnectorState, Settings
 
-_STATES = "draft (sandbox only), trial (reads and rehearsals), live"
+_BASE_PATH = (
+    "Use a base path that its state allows, or have it approved. "
+    "States: draft (sandbox only), trial (reads and rehearsals), live."
+)
+# Of these no base path helps, nor an approval.
+_REMEDIES: Mapping[ConnectorState, str] = {
+    "suspended": "Ask who answers for it why it was stopped. It goes on after: narrows connector resume.",
+    "expired": "Ask its owner for a record with a later `expires`, which is then applied and approved.",
+    "revoked": "This is for good. Use another program, or ask its owner to have a new one registered.",
+}
 
 
 def prepare(preparing: Preparing) -> Step | None:
@@ -54,7 +65,7 @@ def check_state(connector: Connector, mode: Mode, *, write: bool) -> None:
             return
     raise ConnectorRefused(
         f"The connector is in state {connector.state!r}.",
-        remedy=f"Use a base path that its state allows, or have it approved. States: {_STATES}.",
+        remedy=_REMEDIES.get(connector.state, _BASE_PATH),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,14 +36,15 @@ _NAMED = {"issuers": IssuerSettings, "upstreams": UpstreamSettings, "connectors"
 
 def explained(document: Mapping[str, Any], error: Exception, secret: Any, where: str) -> str:
     """What does not hold, a line for each table; msgspec tells the first alone, and not which issuer it means."""
-    found = []
+    known = {field.encode_name for field in msgspec.structs.fields(Settings)}
+    # A table under a wrong name leaves another incomplete, so the name comes first.
+    found = [_told(f"Object contains unknown field `{key}`", "", Settings) for key in document if key not in known]
     for prefix, value, kind in _tables(document):
         try:
             msgspec.convert(value, kind, strict=False, dec_hook=secret)
         except msgspec.ValidationError as fault:
-            found.append(_located(str(fault), prefix))
-    remedy = "Remedy: see docs/reference/settings.md for the keys."
-    return "\n".join(f"{where}: {fault}. {remedy}" for fault in found or [_located(str(error), "")])
+            found.append(_told(str(fault), prefix, kind))
+    return "\n".join(f"{where}: {told}" for told in found or [_told(str(error), "", Settings)])
 
 
 def _tables(document: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
@@ -56,11 +58,46 @@ def _tables(document: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
             yield f"{name}.{key}", value, kind
 
 
-def _located(fault: str, prefix: str) -> str:
-    """`Expected … - at `$.limits.call_s`` → `limits.call_s: Expected …`."""
+def _told(fault: str, prefix: str, kind: Any) -> str:
+    """`Expected … - at `$.call_s`` in `limits` → `limits.call_s: Expected …. Remedy: ….`."""
     said, _, place = fault.partition(" - at `$")
-    key = (prefix + place.rstrip("`")).strip(".")
-    return f"{key}: {said}" if key else said
+    place = place.rstrip("`")
+    key = (prefix + place).strip(".")
+    rule = f"{key}: {said}" if key else said
+    return f"{rule}. Remedy: {_remedy(said, key, _type_at(kind, place))}."
+
+
+def _remedy(said: str, key: str, wanted: Any) -> str:
+    """What helps against one fault; `wanted` is the type at its place."""
+    _, _, missing = said.partition("missing required field ")
+    match wanted:
+        case msgspec.inspect.StructType(fields=fields) if "unknown field" in said:
+            # `base` is the folder of the file: it is set, and never written.
+            return f"use one of: {', '.join(sorted({field.encode_name for field in fields} - {'base'}))}"
+        case msgspec.inspect.LiteralType(values=values):
+            return f"write one of: {', '.join(map(str, values))}"
+        case msgspec.inspect.VarTupleType() if said.startswith("Expected `array`, got"):
+            return f'write a list, as in {key.rpartition(".")[2]} = ["…"]'
+        case _ if missing:
+            return f"add {missing.strip('`')} = …"
+        case _ if said.startswith("the secret's file"):
+            return "write the secret into that file, which is looked for beside the settings; `narrows dev` needs none"
+        case _ if said.startswith("a secret is given"):
+            return "write it into a file, keep that out of the repository, and name the file here"
+    return "see docs/reference/settings.md for the keys"
+
+
+def _type_at(kind: Any, place: str) -> Any:
+    """The type at a place such as `.client` or `.algorithms[0]`; None where a table has keys of any name."""
+    found: Any = msgspec.inspect.type_info(kind)
+    for name, _ in re.findall(r"\.([^.\[]+)|(\[)", place):
+        if isinstance(found, msgspec.inspect.StructType):
+            found = next((field.type for field in found.fields if field.encode_name == name), None)
+        else:
+            found = getattr(found, "item_type", None)
+        if isinstance(found, msgspec.inspect.UnionType):
+            found = next(one for one in found.types if not isinstance(one, msgspec.inspect.NoneType))
+    return found
 
 
 def wrong_names(settings: Settings) -> Iterator[str]:

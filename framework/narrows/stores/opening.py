@@ -27,8 +27,8 @@ from narrows.stores.sqlite import SqliteRehearsals
 from narrows.stores.sqlite_commits import SqliteCommits
 
 _MAKE_KEY = (
-    "make a key with `openssl rand -base64 32 > rehearsals.key`, keep that file out of the repository, "
-    'and set `stores.key = { file = "rehearsals.key" }`'
+    "make a key with `openssl rand -base64 32 > stores.key`, keep that file out of the repository, "
+    'and set `stores.key = { file = "stores.key" }`'
 )
 
 

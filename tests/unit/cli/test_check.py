@@ -87,12 +87,33 @@ rehearsals = "sqlite:rehearsals.db"
 """
 
 
+def test_a_key_of_a_wrong_name_is_told_once_at_its_own_line(tmp_path):
+    """Whatever number of environments shares it; each of them is named."""
+    settings = write_lunch(tmp_path, "check_shared")
+    settings.write_text(
+        f"{settings.read_text()}\n[governance]\napprover = ['dana@example.com']\n[environments.staging]\n"
+        "[environments.prod]\n"
+    )
+    lines = settings.read_text().splitlines()
+    assert found("check_shared:bff") == [
+        ("settings-unsound", "environments.prod", f"narrows.toml:{lines.index('[environments.prod]') + 1}")
+    ]
+    settings.write_text(settings.read_text().replace("[environments.prod]\n", ""))
+    assert found("check_shared:bff") == [
+        ("settings-unsound", "governance", f"narrows.toml:{lines.index('[governance]') + 2}")
+    ]
+    said = check("check_shared:bff").stdout
+    assert (
+        "unknown field `approver` (development, staging) [settings-unsound]\n    remedy: use one of: approvers" in said
+    )
+
+
 @pytest.mark.parametrize(
     ("first", "last", "code", "subject", "line"),
     [
         ("pubic = true", "", "settings-unsound", "settings", 1),
         ("", '[limits]\nbody_bytes = "much"', "settings-unsound", "limits.body_bytes", 19),
-        ("", "[limits", "settings-unsound", "settings", 1),
+        ("", "[limits", "settings-unsound", "settings", 18),
         ('model = "away.conf"', "", "policy-unloadable", "policies", 1),
         ("", "[stores]\nrehearsal_s = 0", "settings-unsound", "stores.rehearsal_s", 19),
         ("", '[stores]\nrehearsals = "redis:x"', "settings-unsound", "stores.rehearsals", 19),

@@ -217,6 +217,15 @@ def test_a_file_that_does_not_hold_is_named_with_its_line(lunch, tmp_path):
     assert told("list", lunch) == []
 
 
+def test_a_registry_of_another_key_says_what_to_look_at(lunch, monkeypatch):
+    """The commonest reason is a key that was made anew."""
+    run("apply", lunch, *BY)
+    monkeypatch.setenv("LUNCH_KEY", KEY[::-1].removeprefix("=") + "=")
+    said = run("list", lunch, code=2)
+    assert "The registry of connectors cannot be read. It stands in 'sqlite:connectors.db'." in said
+    assert "Remedy: see whether stores.key is the key that it was sealed with" in said
+
+
 def test_a_registry_in_memory_cannot_be_reached(lunch, tmp_path):
     """It is that of another process."""
     (tmp_path / "other.toml").write_text(

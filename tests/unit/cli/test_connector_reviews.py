@@ -156,7 +156,7 @@ def test_check_tells_what_apply_would_be_refused(lunch, monkeypatch):
         (', "data:export"', "", []),
         ('version = "1.0"\n', 'version = "1.0"\nwho = "me"\n', [("connector-unsound", "connector reports", 3)]),
         ('kind = "service"', "kind = 7", [("connector-unsound", "connector reports", 8)]),
-        ('kind = "service"', "kind = ", [("connector-unsound", "connector reports", 1)]),
+        ('kind = "service"', "kind = ", [("connector-unsound", "connector reports", 8)]),
         (', "data:export"', ', "x"', []),
         ("lunch.lunch", "lunch.dinner", [("connector-outside", "connector reports", 11)]),
         ("30/minute", "900/minute", [("connector-outside", "connector reports", 13)]),

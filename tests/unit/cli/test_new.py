@@ -35,11 +35,22 @@ def test_it_lists_the_files_and_what_comes_next(in_a_folder_of_its_own):
 
 def test_a_program_reads_it_as_json(in_a_folder_of_its_own):
     """The same, and nothing is asked; without a shape it is one that only reads."""
-    done = new("desks", "--format", "json", "--into", str(in_a_folder_of_its_own / "apps"))
+    done = new("desks", "--format", "json", "--into", str(in_a_folder_of_its_own / "apps/bffs"))
     told = json.loads(done.stdout)
     assert (told["name"], told["notes"]) == ("desks", [])
-    assert all((in_a_folder_of_its_own / "apps/desks" / file).is_file() for file in told["files"])
-    assert "commit" not in (in_a_folder_of_its_own / "apps/desks/app.py").read_text()
+    assert all((in_a_folder_of_its_own / "apps/bffs/desks" / file).is_file() for file in told["files"])
+    assert "commit" not in (in_a_folder_of_its_own / "apps/bffs/desks/app.py").read_text()
+
+
+def test_elsewhere_it_says_where_to_go_on(in_a_folder_of_its_own):
+    """A BFF imports its files as `bffs.NAME`, so the commands work from the folder above alone."""
+    assert new("desks", "--into", "apps/bffs").stdout.endswith(
+        "Next:\n  cd apps\n  python -m pytest bffs/desks\n  narrows check bffs.desks.app:bff\n"
+        "  narrows dev bffs.desks.app:bff\n"
+    )
+    done = new("rooms", "--into", "apps")
+    assert (done.exit_code, "Write --into apps/bffs" in done.stderr) == (2, True)
+    assert not (in_a_folder_of_its_own / "apps/rooms").exists()
 
 
 def test_at_a_terminal_it_asks(monkeypatch):

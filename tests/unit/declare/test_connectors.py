@@ -36,7 +36,11 @@ def test_a_file_is_a_record(tmp_path):
     [
         ({"state": "live"}, "state", "state is no key of a connector. Remedy: use one of: agreement,"),
         ({"kind": "robot"}, "kind", "kind: Invalid enum value 'robot'. Remedy: write low-code,"),
-        ({"version": 1}, "version", "version: Expected `str`, got `int`"),
+        (
+            {"version": 1},
+            "version",
+            'version: Expected `str`, got `int`. Remedy: write it as text, as in version = "1"',
+        ),
         ({"tenant": "Ex|ample"}, "tenant", "tenant: Expected `str` matching regex"),
         ({"owner": ""}, "owner", "owner: Expected `str` of length >= 1"),
         ({"purpose": "a\nb"}, "purpose", "purpose: it holds a control or an invisible character"),
@@ -44,8 +48,12 @@ def test_a_file_is_a_record(tmp_path):
         ({"client_id": "a\u009b2Jb"}, "client_id", "client_id: it holds a control or an invisible character"),
         ({"contact": "a\u202eb"}, "contact", "contact: it holds a control or an invisible character"),
         ({"rates": ["9" * 5000]}, "rates", "rates: '999"),
-        ({"endpoints": []}, "endpoints", "endpoints: Expected `array` of length >= 1"),
-        ({"endpoints": ["x"]}, "endpoints", "at `endpoints[0]`. Remedy: see docs/guide/connectors.md"),
+        (
+            {"endpoints": []},
+            "endpoints",
+            "endpoints: Expected `array` of length >= 1. Remedy: name at least one, as in",
+        ),
+        ({"endpoints": ["x"]}, "endpoints", "at `endpoints[0]`. Remedy: name at least one, as in endpoints ="),
         ({"scopes": ["a b"]}, "scopes", "at `scopes[0]`"),
         ({"rates": ["many"]}, "rates", "'many per connector' is not a rate such as"),
         ({"rates": [7]}, "rates", "rates: Expected `str`, got `int` - at `rates[0]`"),
@@ -73,12 +81,17 @@ def test_what_is_missing_is_named(tmp_path):
 def test_every_fault_of_every_file_is_told_at_once(tmp_path):
     """Nobody mends one to find the next."""
     records.file(tmp_path, owner=None, kind="robot")
-    (tmp_path / "broken.toml").write_text("version = ", encoding="utf-8")
+    (tmp_path / "broken.toml").write_text("version = \n", encoding="utf-8")
     (tmp_path / "text.toml").write_bytes(b"\xff")
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(ConnectorError) as caught:
         read_records(tmp_path)
-    for said in ("owner is missing", "Invalid enum value", "broken.toml: not valid TOML", "text.toml: not valid TOML"):
+    for said in (
+        "owner is missing",
+        "Invalid enum value",
+        "broken.toml:1: not valid TOML",
+        "text.toml: not valid TOML",
+    ):
         assert said in str(caught.value)
     assert "folder.toml: cannot be read" in str(caught.value)
 

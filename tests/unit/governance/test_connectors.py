@@ -29,7 +29,8 @@ async def test_two_approvals_make_it_live():
     assert (trial.state, trial.approval.by, trial.approval.digest) == ("trial", "dana", record().digest())
     live = await office.governor.approve("lunch-app", ERIK)
     assert (live.state, live.approval.by) == ("live", "erik")
-    assert "only a draft or a trial is approved" in await office.refused(office.governor.approve("lunch-app", DANA))
+    said = await office.refused(office.governor.approve("lunch-app", DANA))
+    assert "only a draft or a trial is approved. Remedy: nothing is left to approve" in said
     told = [(one.action, one.by, one.os_user, one.before, one.after) for one in await office.store.history()]
     assert told == [
         ("apply", "carla", "", None, "draft"),

@@ -5,6 +5,7 @@ from narrows import NumberId
 from narrows.call import Mode
 from narrows.errors import ConnectorRefused, PersonRequired, QuotaExceeded, ScopeMissing
 from narrows.pipeline import admit
+from narrows.settings import ConnectorState
 from narrows.testing import Clock
 from tests.unit.pipeline import calls
 
@@ -71,6 +72,22 @@ async def test_narrows_own_need_no_scope() -> None:
 def test_an_endpoint_without_scope_does_not_start() -> None:
     """A token says what a person allowed a program; an endpoint must say which of it it needs."""
     assert calls.refused(admit, calls.declared(team, scope=None)) == ["scope-missing"]
+
+
+@pytest.mark.parametrize(
+    ("state", "remedy"),
+    [
+        ("draft", "Use a base path that its state allows"),
+        ("suspended", "It goes on after: narrows connector resume."),
+        ("expired", "a record with a later `expires`"),
+        ("revoked", "This is for good."),
+    ],
+)
+async def test_each_state_says_what_helps(state: ConnectorState, remedy: str) -> None:
+    """No base path and no approval helps a program that was stopped."""
+    with pytest.raises(ConnectorRefused) as caught:
+        await calls.made(admit, READ)(calls.call(READ, program=calls.connector(state=state)))
+    assert remedy in caught.value.said_remedy
 
 
 def test_a_public_endpoint_has_no_such_step() -> None:

@@ -33,7 +33,11 @@ def read(path: Path) -> Any:
             raw = file.read(LARGEST + 1)
     except OSError as error:
         raise DocumentRefused(f"{path} cannot be read: {error.strerror}") from None
-    return load(raw)
+    try:
+        return load(raw)
+    except DocumentRefused as refused:
+        remedy = "give the OpenAPI document itself, in JSON or YAML"
+        raise DocumentRefused(f"{path}: {refused}. Remedy: {remedy}.") from None
 
 
 def load(raw: bytes) -> Any:
