@@ -23,6 +23,7 @@ def prepare(preparing: Preparing) -> Step | None:
         return None
     rates = _rates(preparing)
     limiter = preparing.ground.limiter
+    texts = {rate: str(rate) for rate in rates}
     # A rehearsed read goes upstream like a live one, and draws on the same bucket; a rehearsed write has its own.
     buckets = {"live": "live", "rehearse": "rehearse" if endpoint.kind == "write" else "live", "sandbox": "sandbox"}
 
@@ -33,18 +34,12 @@ def prepare(preparing: Preparing) -> Step | None:
         allowed = await limiter.take(wanted)
         if not allowed.allowed:
             raise await _exceeded(limiter, wanted, allowed.retry_after_s)
-        if len(wanted) == 1:
-            call.rates_left = (RateLeft(str(wanted[0][1]), allowed.remaining),)
-        else:
-            call.rates_left = await _left(limiter, wanted)
+        call.rates_left = tuple(
+            RateLeft(texts.get(rate) or str(rate), left)
+            for (_, rate), left in zip(dict.fromkeys(wanted), allowed.each, strict=True)
+        )
 
     return rate
-
-
-async def _left(limiter: Limiter, wanted: Sequence[tuple[str, Rate]]) -> tuple[RateLeft, ...]:
-    """What each of several rates still allows; what was taken together tells the least of them only."""
-    asked = [(rate, await limiter.ask([(key, rate)])) for key, rate in wanted]
-    return tuple(RateLeft(str(rate), answer.remaining + 1 if answer.allowed else 0) for rate, answer in asked)
 
 
 def _rates(preparing: Preparing) -> list[Rate]:

@@ -11,11 +11,15 @@ from narrows.declare.rate import Rate
 
 
 class Allowed(msgspec.Struct, frozen=True):
-    """Whether a rate allows one more; `remaining` after it, and seconds until the next one is allowed if not."""
+    """Whether a rate allows one more; `remaining` after it, and seconds until the next one is allowed if not.
+
+    Of several rates `remaining` is the least, and `each` what every one of them leaves, one that is wanted twice once.
+    """
 
     allowed: bool
     remaining: int
     retry_after_s: float
+    each: tuple[int, ...] = ()
 
 
 class Limiter(Protocol):

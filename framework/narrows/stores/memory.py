@@ -78,18 +78,18 @@ class MemoryLimiter:
                 window.used = max(0, window.used - times)
 
     def _judge(self, wanted: Counter[Wanted], time: float) -> Allowed:
-        left, wait, new = sys.maxsize, 0.0, 0
+        each, wait, new = [], 0.0, 0
         for one, times in wanted.items():
             window = self._find(one)
             new += window is None
             _, rate = one
             spare = rate.amount - times - (window.used if window else 0)
-            left = min(left, spare)
+            each.append(spare)
             if spare < 0:
                 wait = max(wait, window.ends - time if window else rate.seconds)
         if self._count + new > self._cap:
             wait = max(wait, self._first_end(time) - time)
-        return Allowed(False, 0, wait) if wait else Allowed(True, left, 0.0)
+        return Allowed(False, 0, wait) if wait else Allowed(True, min(each, default=sys.maxsize), 0.0, tuple(each))
 
     def _find(self, one: Wanted) -> _Window | None:
         return self._windows[one[1].seconds].get(one)

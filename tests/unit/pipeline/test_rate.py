@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -9,6 +11,7 @@ from narrows.errors import QuotaExceeded
 from narrows.pipeline import rate
 from narrows.pipeline.step import Step
 from narrows.stores import Allowed
+from narrows.stores.memory import MemoryLimiter
 from narrows.testing import Clock
 from tests.unit.pipeline import calls
 
@@ -215,3 +218,30 @@ async def test_a_call_knows_what_each_rate_still_allows() -> None:
     call = calls.call(several)
     await calls.made(rate, several)(call)
     assert call.rates_left == (RateLeft("3/minute per caller", 2), RateLeft("1/day per tenant", 0))
+
+
+async def test_a_call_asks_the_store_once_however_many_rates_there_are() -> None:
+    """What each rate still allows comes with the take; a store elsewhere would be asked for each one again."""
+
+    class Counting(MemoryLimiter):
+        asked = 0
+
+        async def ask(self, wanted: Any) -> Allowed:
+            self.asked += 1
+            return await super().ask(wanted)
+
+    endpoint = calls.declared(team, rate=["5/minute", "9/hour per tenant"])
+    ready = calls.preparing(endpoint)
+    limiter = Counting(Clock())
+    ready.ground = msgspec.structs.replace(ready.ground, limiter=limiter)
+    step = rate.prepare(ready)
+    assert step is not None
+    own = Rate.parse("3/minute per connector")
+    call = calls.call(endpoint, program=calls.connector(rates=(own, own)))
+    await step(call)
+    assert [(left.rate, left.remaining) for left in call.rates_left] == [
+        ("5/minute per caller", 4),
+        ("9/hour per tenant", 8),
+        ("3/minute per connector", 1),
+    ]
+    assert limiter.asked == 0
