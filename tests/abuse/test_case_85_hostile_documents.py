@@ -204,8 +204,9 @@ def test_paths_never_come_from_the_document(text, tmp_path):
     file.write_text(json.dumps(root))
     draft = from_document(file, [one.id for one in Document(root).operations], facts("trial"))
     for path in draft.files:
-        assert re.fullmatch(
-            r"[a-z_]+\.(?:py|toml|yml)|(?:tests|connectors|policy|upstream)/[a-z0-9_-]+\.(?:py|toml|rego|json)", path
+        assert path == ".gitignore" or re.fullmatch(
+            r"[a-z_]+\.(?:py|toml|yml)|(?:tests|connectors|policy|upstream)/[a-z0-9_-]+\.(?:py|toml|rego|json)",
+            path,
         )
     written = write(draft, "trial", tmp_path / "bffs")
     assert all(one.resolve().is_relative_to(tmp_path / "bffs" / "trial") for one in written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from datetime import date
 from pathlib import Path
@@ -144,7 +145,7 @@ def _draft(facts: Facts, shape: str, document: Path | None, operations: str | No
 def _tell(form: str, facts: Facts, draft: Draft, files: list[str], into: Path) -> None:
     """What was made, what a person must know of it, and what comes next."""
     following = [
-        *([f"cd {into.parent}"] if into.parent != Path() else []),
+        *([shlex.join(["cd", str(into.parent)])] if into.parent != Path() else []),
         f"python -m pytest bffs/{facts.name}",
         f"narrows check bffs.{facts.name}.app:bff",
         f"narrows dev bffs.{facts.name}.app:bff",

@@ -33,6 +33,12 @@ def test_it_lists_the_files_and_what_comes_next(in_a_folder_of_its_own):
     assert 'purpose="Book a room"' in made
 
 
+def test_what_comes_next_can_be_pasted(in_a_folder_of_its_own):
+    """A folder with a space or a sign of the shell in its name starts nothing else."""
+    done = new("desks", "--into", "our apps;$(touch owned)/bffs")
+    assert "  cd 'our apps;$(touch owned)'\n  python -m pytest bffs/desks\n" in done.stdout
+
+
 def test_a_program_reads_it_as_json(in_a_folder_of_its_own):
     """The same, and nothing is asked; without a shape it is one that only reads."""
     done = new("desks", "--format", "json", "--into", str(in_a_folder_of_its_own / "apps/bffs"))

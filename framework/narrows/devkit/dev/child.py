@@ -20,6 +20,7 @@ import msgspec
 import uvicorn
 from litestar import Litestar
 
+from narrows.cli.saying import harmless
 from narrows.devkit.dev.app import DevApplication
 from narrows.devkit.dev.arrange import Reach
 from narrows.devkit.dev.banner import banner, record_line, refused
@@ -106,7 +107,7 @@ def run() -> None:
         main(
             sys.stdin,
             lambda told: _write(out, told),
-            lambda line: print(line, flush=True),  # noqa: T201 # the person at the terminal reads along
+            lambda line: print(harmless(line), flush=True),  # noqa: T201 # the person at the terminal reads along
         )
 
 

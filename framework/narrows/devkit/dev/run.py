@@ -9,6 +9,7 @@ import webbrowser
 from collections.abc import Iterable
 from pathlib import Path
 
+from narrows.cli.saying import harmless
 from narrows.devkit.dev.orders import HOST, Run
 from narrows.devkit.dev.running import announced
 from narrows.devkit.dev.supervise import Supervisor
@@ -31,7 +32,7 @@ def serve(target: str, settings: str | None, *, port: int, reload: bool, open_br
 def say(lines: Iterable[str]) -> None:
     """Write lines for the person, at once."""
     for line in lines:
-        sys.stdout.write(f"{line}\n")
+        sys.stdout.write(f"{harmless(line)}\n")
     sys.stdout.flush()
 
 

@@ -18,6 +18,8 @@ _LENGTHS = {"owner": 100, "purpose": 300}
 _REVIEW = timedelta(days=180)
 # A folder of one of these names would hide what Python, pytest or the scaffold itself looks for.
 _TAKEN = frozenset({"bffs", "narrows", "test", "tests", "conftest", "main", "self"})
+# YAML reads these as no text, and Windows opens a device.
+_ELSEWHERE = frozenset({"true", "false", "null", "yes", "no", "on", "off", "con", "prn", "aux", "nul"})
 
 
 class ScaffoldRefused(NarrowsError):
@@ -71,6 +73,8 @@ def checked_name(name: str) -> str:
         raise ScaffoldRefused(f"{name!r} is no name of a BFF: {rule}. Remedy: {_better(name)}.")
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _TAKEN or name in sys.stdlib_module_names:
         raise ScaffoldRefused(f"{name!r} means something else to Python. Remedy: call it {name}_app.")
+    if name in _ELSEWHERE or re.fullmatch("(?:com|lpt)[0-9]", name):
+        raise ScaffoldRefused(f"{name!r} means something else to YAML or Windows. Remedy: call it {name}_app.")
     return name
 
 

@@ -48,6 +48,10 @@ def test_a_name_that_can_be_a_package_is_taken(name):
         ("match", "call it match_app"),
         ("json", "call it json_app"),
         ("tests", "call it tests_app"),
+        ("null", "call it null_app"),
+        ("on", "call it on_app"),
+        ("con", "call it con_app"),
+        ("lpt1", "call it lpt1_app"),
     ],
 )
 def test_any_other_name_is_answered_with_one_that_would_do(name, better):
