@@ -56,7 +56,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except click.MissingParameter as missing:
-            raise click.UsageError(f"{missing.format_message()} {_shown(missing)}", missing.ctx) from None
+            said, _, _ = missing.format_message().partition(" Choose from:")  # as `_shown` names them too
+            raise click.UsageError(f"{said} {_shown(missing)}", missing.ctx) from None
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # its kind is imported only when there is one, and any other goes on

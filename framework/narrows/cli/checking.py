@@ -106,6 +106,8 @@ class Check:
             place = f"{subject}.{unknown[1]}" if named else unknown[1]
         else:
             place = subject
+        if named and rule.startswith(f"{subject} "):
+            rule = f"it {rule.removeprefix(f'{subject} ')}"
         at = re.search(r"at line (\d+)", rule)
         return Refusal(
             code="settings-unsound",

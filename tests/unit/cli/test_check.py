@@ -87,6 +87,13 @@ rehearsals = "sqlite:rehearsals.db"
 """
 
 
+def test_what_does_not_hold_of_a_key_names_it_once(tmp_path):
+    """`subject: rule`, and the rule does not begin with the subject again."""
+    settings = write_lunch(tmp_path, "check_named")
+    settings.write_text(settings.read_text().replace('public_url = "http://', 'public_url = "'))
+    assert "public_url: it is no plain URL (development) [settings-unsound]" in check("check_named:bff").stdout
+
+
 def test_a_key_of_a_wrong_name_is_told_once_at_its_own_line(tmp_path):
     """Whatever number of environments shares it; each of them is named."""
     settings = write_lunch(tmp_path, "check_shared")

@@ -46,6 +46,10 @@ def test_a_wrong_option_is_named():
         (["check", "--setings", "x"], "Did you mean '--settings'?"),
         (["check", "--format", "xml"], "'xml' is not one of 'text', 'json', 'sarif'"),
         (["run"], "Write it as in: narrows run bffs.where2eat.app:bff"),
+        (
+            ["promote", "x:y"],
+            "Missing option '--from'. Write it as in: narrows promote bffs.where2eat.app:bff --from dev",
+        ),
         (["promote", "a:b"], "--from development|staging|production --to development|staging|production"),
         (["run", "bffs/lunch/app.py"], "TARGET is `module:attribute`, as in: bffs.lunch.app:bff"),
         (["run", "bffs/lunch/"], "as in: bffs.lunch.app:bff"),
