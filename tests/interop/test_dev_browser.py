@@ -215,6 +215,13 @@ def test_a_wrong_value_marks_its_field_with_the_remedy(visit):
     team = window.page.locator("[name='/path/team_id'][aria-invalid=true]")
     team.wait_for()
     assert team.and_(window.page.locator(":focus")).count() == 1
+    # A browser would take it for the way up, out of the rehearsal.
+    asked = []
+    window.page.on("request", lambda request: asked.append(request.url))
+    window.page.keyboard.type("..")
+    window.press("Enter")
+    team.wait_for()
+    assert not [url for url in asked if "/dev/" not in url]
 
 
 def test_case_89_markup_of_an_upstream_is_shown_as_text(visit):

@@ -114,3 +114,18 @@ def test_a_mistake_is_shown_at_its_field_with_what_helps(window, desks):
     window.locator(".problem").wait_for()
     assert "/body/title" in window.locator(".problem").inner_text()
     assert json.loads(window.locator("[data-field='body/title']:focus").get_attribute("aria-invalid")) is True
+
+
+def test_no_value_leads_out_of_the_sandbox(window, desks):
+    """A browser takes `..` in a path for the way up; the page asks nothing then."""
+    sign_in(window, desks[1])
+    item = window.locator("[data-field='path/item_id']")
+    for value in ("..", ".", " "):
+        before = len(window.asked)
+        item.fill(value)
+        item.press("Enter")
+        window.locator(".problem", has_text="/path/item_id").wait_for()
+        assert "It must not be empty, `.` or `..`." in window.locator(".problem").inner_text()
+        assert len(window.asked) == before
+        window.locator("#answer").evaluate("answer => answer.replaceChildren()")
+    assert window.complaints == []

@@ -33,11 +33,18 @@ function requestOf(form) {
   for (const input of form.querySelectorAll("[data-field]")) {
     const [place, name] = input.dataset.field.split("/");
     const value = input.value.trim();
-    if (place === "path") path = path.replace(`{${name}}`, encodeURIComponent(value));
+    if (place === "path") path = path.replace(`{${name}}`, segmentOf(name, value));
     else if (value && place === "query") query.append(name, value);
     else if (value) body[name] = input.inputMode === "numeric" && /^\d{1,9}$/.test(value) ? Number(value) : value;
   }
   return { method: form.dataset.method, path: query.size ? `${path}?${query}` : path, body };
+}
+
+/** One segment of a path: a browser would take `..` for the way up, out of the sandbox or the rehearsal. */
+function segmentOf(name, value) {
+  const other = ["", ".", ".."].includes(value);
+  if (other) throw new Refused(400, { title: "The path is not whole", errors: [{ pointer: `/path/${name}`, detail: "It must not be empty, `.` or `..`.", remedy: `Send a real ${name}.` }] });
+  return encodeURIComponent(value);
 }
 
 async function ask(inMode, { method, path, body }, more = {}) {

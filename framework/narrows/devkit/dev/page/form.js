@@ -72,11 +72,12 @@ export class Form {
     return null;
   }
 
-  // Path values that are empty would make another path: they are told here, by the server's own rule.
+  // Path values that are empty, or that a browser takes for the way up, would make another path, even out of the sandbox
+  // or the rehearsal: they are told here, by the server's own rule.
   missing() {
     return this.#fields
-      .filter((field) => field.source === "path" && this.#controls.get(field.pointer).control.value === "")
-      .map((field) => ({ pointer: field.pointer, detail: "It is required.", remedy: `Send ${field.rule}.` }));
+      .filter((field) => field.source === "path" && ["", ".", ".."].includes(this.#controls.get(field.pointer).control.value))
+      .map((field) => ({ pointer: field.pointer, detail: "It must not be empty, `.` or `..`.", remedy: `Send ${field.rule}.` }));
   }
 
   path(template) {
