@@ -245,10 +245,10 @@ StandInIndex = dict[str, dict[int, dict[str, str | int]]]
 class Call:
     """One request on its way. Steps read what earlier steps wrote.
 
-    `effects` are the writes that a rehearsal noted. Of a live call's writes, `sent` holds the ids of those that
-    happened, `unknown` of those that left and of which nobody knows whether they happened, `failed` of those that did
-    not happen; `in_flight` counts those under way. `raised` are the problems that operations ended in. `rates_left` is
-    what each rate of the endpoint still allows after this call.
+    `effects` are the writes that a rehearsal noted, `effects_id` is the id that it will have. Of a live call's writes,
+    `sent` holds the ids of those that happened, `unknown` of those that left and of which nobody knows whether they
+    happened, `failed` of those that did not happen; `in_flight` counts those under way. `raised` are the problems that
+    operations ended in. `rates_left` is what each rate of the endpoint still allows after this call.
 
     `moment` is what `now()` tells; `ids` are those that `new_id()` gave, and `ids_due` those that it gives first,
     because a rehearsal gave them. `made` are the answers that a rehearsal made up, `sources` tells which of them gave a
@@ -270,6 +270,7 @@ class Call:
         "decision",
         "domain",
         "effects",
+        "effects_id",
         "endpoint",
         "failed",
         "fresh_id",
@@ -344,6 +345,7 @@ class Call:
         self.scenario: Scenario | None = None
         self.counts: dict[Operation[..., Any], int] = {}
         self.effects: list[Effect] = []
+        self.effects_id: str | None = None
         self.sent: list[str] = []
         self.unknown: list[str] = []
         self.failed: list[str] = []

@@ -112,6 +112,20 @@ async def test_case_82_a_number_that_a_browser_would_round_is_shown_exactly() ->
         assert shown["sent"] == {"/team_id": 7, "/payment/memo": 2**53 - 1}
 
 
+async def test_case_81_a_guess_that_is_written_elsewhere_confirms_nothing() -> None:
+    """Who sends what an upstream may hold, written under another name, sees no digest that stands for it twice."""
+    host = LedgerHost()
+    async with world(bff=renaming, hosts={"ledger.test": host}, **SETTINGS) as made:
+        token = bearer(made.token())
+        seen = set()
+        for _ in range(2):
+            answer = await made.client.post("/rehearse/teams/7/line", json={"text": "guess"}, headers=token)
+            path = answer.links["describedby"]["url"].removeprefix("https://bff.test")
+            [effect] = (await made.get(path)).json()["effects"]
+            seen |= {effect["arguments"]["/line/text"]["digest"], effect["arguments"]["/line/about"]["digest"]}
+        assert len(seen) == 4
+
+
 async def test_case_82_what_an_effect_shows_is_not_told_twice() -> None:
     """Beside the effects stands only what they do not show."""
     settings: dict[str, Any] = {"connectors": {"copilot": {"commit": "confirmed"}}}

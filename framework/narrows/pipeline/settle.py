@@ -155,7 +155,7 @@ class Settle:
 
     async def _keep(self, call: Call, reply: Reply) -> Reply:
         """Keep the rehearsal's document, link to it under the request's own base path, and give its receipt."""
-        call.rehearsal_id = rehearsal_id = self._new_id()
+        call.rehearsal_id = rehearsal_id = call.effects_id or self._new_id()
         offer = self._offers.of(call, rehearsal_id)
         document = write_document(call, rehearsal_id, self._ceilings.get(call.endpoint), offer)
         await self._rehearsals.put(rehearsal_id, owner_of(call), document)

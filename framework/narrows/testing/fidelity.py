@@ -101,10 +101,14 @@ async def compare(stage: Stage, request: Request) -> Comparison:
     entry, request = await _ready(stage, request)
     rehearsal = await _rehearse(stage, entry, request)
     live = await _send_live(stage, entry, request, rehearsal)
+
+    def digest(*parts: str) -> str:
+        return stage.app.plan.digest(*parts, rehearsal.id)
+
     found = (
         *_status(rehearsal.answer, live.answer),
         *_schema(entry, rehearsal.answer, live.answer),
-        *(Difference("effects", *pair) for pair in unlike(rehearsal.effects, live.effects, stage.app.plan.digest)),
+        *(Difference("effects", *pair) for pair in unlike(rehearsal.effects, live.effects, digest)),
         *_price(rehearsal.price, live.price),
     )
     return Comparison(
@@ -137,6 +141,7 @@ class _Rehearsal:
     effects: list[dict[str, Any]]
     price: Money | None
     receipt: str | None = None
+    id: str = ""
 
     def told(self) -> Told:
         """The same, to be told."""
@@ -207,7 +212,8 @@ async def _rehearse(stage: Stage, entry: Entry, request: Request) -> _Rehearsal:
     if document["confirm_url"]:
         await _confirm(stage, document["id"], request, record)
     receipt = document["receipt"] if document["commit"] != "open" else None
-    return _Rehearsal(answer, document["effects"], _sum(record["price"], document["price"]["asked"]), receipt)
+    price = _sum(record["price"], document["price"]["asked"])
+    return _Rehearsal(answer, document["effects"], price, receipt, document["id"])
 
 
 async def _confirm(stage: Stage, rehearsal_id: str, request: Request, record: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from narrows.upstreams.sendable import Sendable
 from narrows.upstreams.standins import is_stand_in, scalars
 
 Digest = Callable[..., str]
-"""A keyed digest of texts, by which two hidden values can be told apart."""
+"""A keyed digest of texts, by which two hidden values of one rehearsal can be told apart."""
 
 _JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}
 _INDEX = re.compile(r"/[0-9]+(?=/|$)")
@@ -24,6 +24,7 @@ def note_effect(call: Call, sendable: Sendable, values: Mapping[str, Any], diges
     """
     operation = sendable.operation
     sendable.request(values, {})
+    call.effects_id = call.effects_id or call.fresh_id()
     call.effects.append(
         Effect(
             operation=operation.id,
@@ -40,7 +41,8 @@ def _shown(call: Call, sendable: Sendable, values: Mapping[str, Any], digest: Di
     """The arguments of an effect by pointer: what the client sent or is marked for preview, else type and digest.
 
     A value counts as sent only under the name under which it was sent: else a client could guess an upstream's value,
-    and see in the effect whether it guessed right.
+    and see in the effect whether it guessed right. For the same reason a digest is of one rehearsal alone: a guess that
+    was written under another name elsewhere has another one.
     """
     sent = {_key(pointer, leaf) for pointer, leaf in scalars(call.arguments)}
     shown: dict[str, Any] = {}
@@ -50,7 +52,9 @@ def _shown(call: Call, sendable: Sendable, values: Mapping[str, Any], digest: Di
         elif is_stand_in(call, pointer, leaf):
             shown[pointer] = Hidden(type=_JSON_TYPES[type(leaf)], stand_in=True)
         else:
-            shown[pointer] = Hidden(type=_JSON_TYPES[type(leaf)], digest=digest("effect", repr(leaf))[:16])
+            shown[pointer] = Hidden(
+                type=_JSON_TYPES[type(leaf)], digest=digest("effect", repr(leaf), call.effects_id)[:16]
+            )
     return shown
 
 
