@@ -2,7 +2,7 @@
 
 import pytest
 
-from narrows import Bff
+from narrows import Answer, Bff, Id, Upstream, read
 from narrows.governance import policy as gates
 from narrows.governance.asked import Grant, asked
 from narrows.governance.policy import SHIPPED, Gate
@@ -198,3 +198,28 @@ def test_bulk_export_needs_a_grant_for_this_very_record():
     assert judge(["data:export"], Grant(grant="data:export", digest="d0", by="security@example.com")) == denied
     assert judge(["data:export"], Grant(grant="data:export", digest="d1", by="AMINA@example.com")) == denied
     assert judge(["data:export"], Grant(grant="data:export", digest="d1", by="security@example.com")) == []
+
+
+class Bills(Upstream):
+    """The bills."""
+
+    @read("/bills", asks="data:export")
+    def all(self) -> Answer[Id]: ...
+
+
+def test_bulk_export_through_an_endpoint_needs_the_grant_too():
+    """A connector that names an endpoint gets what its operations ask the upstream for, whatever its own scopes are."""
+    bff = Bff("bulk")
+
+    @bff.read("/bills", roles={"member"}, scope="bills:read", uses=[Bills.all], rate="1/minute")
+    async def bills() -> Id: ...
+
+    gate = Gate.of(bff)
+
+    def judge(endpoints, *grants):
+        fields = {**RECORD, "scopes": ["bills:read"], "endpoints": endpoints}
+        return [d.grant for d in gate.decide(asked("apply", fields, bff, digest="d1", grants=grants)).denials]
+
+    assert judge(["bulk.bills"]) == ["data:export"]
+    assert judge(["bulk.menu"]) == []
+    assert judge(["bulk.bills"], Grant(grant="data:export", digest="d1", by="security@example.com")) == []

@@ -23,6 +23,14 @@ asked_for contains scope if {
 	lower(scope) == "data:export"
 }
 
+# What an endpoint of the record asks an upstream for goes out through the connector as well.
+asked_for contains operation.asks if {
+	some endpoint in input.bff.endpoints
+	endpoint.id in input.connector.endpoints
+	some operation in endpoint.uses
+	lower(operation.asks) == "data:export"
+}
+
 # A grant counts for the record that the approver saw, and not from those who answer for it.
 granted contains scope if {
 	some scope in asked_for

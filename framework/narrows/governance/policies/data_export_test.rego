@@ -28,6 +28,21 @@ granted_before := granted_by("security@example.com", "d0")
 
 shouted := {"connector": object.union(asking.connector, {"scopes": ["DATA:EXPORT"]})}
 
+through := {
+	"bff": {"endpoints": [{"id": "lunch.all", "uses": [{"id": "Bills.all", "asks": "data:export"}]}]},
+	"connector": object.union(not_asking.connector, {"endpoints": ["lunch.all"]}),
+}
+
+beside := {"bff": through.bff, "connector": object.union(not_asking.connector, {"endpoints": ["lunch.menu"]})}
+
+test_denied_through_an_endpoint if {
+	not data_export.allow with input as through
+}
+
+test_allowed_beside_such_an_endpoint if {
+	data_export.allow with input as beside
+}
+
 test_denied_without_grant if {
 	not data_export.allow with input as asking
 }
