@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import msgspec
+
+from narrows.declare.connectors import Line
 from narrows.errors import NarrowsError
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
@@ -96,4 +99,8 @@ def _fault_of(text: str, longest: int) -> str:
         return "holds something that is no character"
     if any(unicodedata.category(letter) == "Cc" and letter not in "\n\t" for letter in text):
         return "holds a control character"
+    try:
+        msgspec.convert(text.replace("\n", " ").replace("\t", " "), Line)
+    except msgspec.ValidationError:
+        return "holds an invisible character, which the record of a program may not"
     return ""

@@ -82,3 +82,11 @@ def test_an_owner_is_short():
     """It is an address, no letter."""
     with pytest.raises(ScaffoldRefused, match="the owner has 101 characters; 100 are the most"):
         facts(owner="x" * 101)
+
+
+@pytest.mark.parametrize("text", ["Book \u202esmoor", "Book a\u200broom"])
+def test_what_a_record_may_not_say_is_refused_before_it_is_written(text):
+    """Else the check of the new BFF would refuse what `narrows new` has made."""
+    for given in ({"purpose": text}, {"owner": text}):
+        with pytest.raises(ScaffoldRefused, match="holds an invisible character"):
+            facts(**given)
