@@ -104,7 +104,10 @@ def make_settings(**over: Any) -> Settings:
 
 
 def _connector(client_id: str, kind: str) -> dict[str, str]:
-    return {"issuer": "corp", "client_id": client_id, "tenant": "example", "kind": kind, "state": "live"}
+    # Most tests are about another guard than the receipt; those about receipts say so with `commit`.
+    return {
+        "issuer": "corp", "client_id": client_id, "tenant": "example", "kind": kind, "state": "live", "commit": "open",
+    }  # fmt: skip
 
 
 @dataclass

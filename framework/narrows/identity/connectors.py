@@ -154,7 +154,7 @@ def configured(settings: Settings) -> Iterator[Connector]:
             state=c.state,
             version=c.version,
             purpose=c.purpose,
-            commit=c.commit,
+            commit=c.commit or OF_KIND[c.kind],
         )
 
 

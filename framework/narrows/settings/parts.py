@@ -122,7 +122,10 @@ class UpstreamSettings(Part, frozen=True, kw_only=True):
 
 
 class ConnectorSettings(Part, frozen=True, kw_only=True):
-    """A program that may call, known by (issuer, client_id): for development alone, where no registry is at hand."""
+    """A program that may call, known by (issuer, client_id): for development alone, where no registry is at hand.
+
+    Without `commit`, a live write may come as the connector's kind asks for, as in the registry.
+    """
 
     issuer: Text
     client_id: Text
@@ -131,7 +134,7 @@ class ConnectorSettings(Part, frozen=True, kw_only=True):
     state: ConnectorState = "draft"
     version: Text = "1"
     purpose: str = ""
-    commit: Literal["open", "receipt", "confirmed"] = "open"
+    commit: Literal["open", "receipt", "confirmed"] | None = None
 
 
 class LimitSettings(Part, frozen=True, kw_only=True):

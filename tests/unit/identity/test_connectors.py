@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from narrows.errors import ConnectorRefused, Unavailable
-from narrows.identity.connectors import FRESH_S, Directory
-from narrows.settings import Settings
+from narrows.identity.connectors import FRESH_S, Directory, configured
+from narrows.settings import Settings, read_settings
 from narrows.stores.connectors import MemoryConnectors
 from tests.unit.declare import records
 from tests.unit.declare.records import DANA, Office
@@ -255,3 +255,24 @@ async def test_a_connector_of_the_settings_has_no_registry_to_ask():
     """In development it may write as its state says."""
     made = Directory(calls.settings(), now=lambda: 0.0, steady=lambda: 0.0)
     await made.check_write(calls.connector(), calls.credential(claims={"iat": 1}), "lunch.team")
+
+
+@pytest.mark.parametrize(
+    ("kind", "commit", "asked"),
+    [
+        ("copilot", None, "confirmed"),
+        ("low-code", None, "receipt"),
+        ("service", None, "open"),
+        ("copilot", "receipt", "receipt"),
+    ],
+)
+def test_a_connector_of_the_settings_commits_as_its_kind_asks(kind, commit, asked):
+    """What a copilot may do live does not depend on where it stands, unless development says otherwise."""
+    table = {"issuer": "corp", "client_id": "c1", "tenant": "example", "kind": kind, "commit": commit}
+    issuer = {"url": "https://issuer.test", "audience": "a"}
+    settings = read_settings(
+        {"public_url": "https://bff.test", "environment": "development", "issuers": {"corp": issuer},
+         "connectors": {"one": table}},
+        environ={},
+    )  # fmt: skip
+    assert [connector.commit for connector in configured(settings)] == [asked]

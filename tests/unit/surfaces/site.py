@@ -127,7 +127,14 @@ def make_settings(**over: Any) -> Settings:
             }
         },
         "connectors": {
-            "till": {"issuer": "corp", "client_id": "till", "tenant": "example", "kind": "low-code", "state": "live"}
+            "till": {
+                "issuer": "corp",
+                "client_id": "till",
+                "tenant": "example",
+                "kind": "low-code",
+                "state": "live",
+                "commit": "open",
+            }
         },
         "upstreams": {"kitchen": {"url": "https://kitchen.test", "identity": "none"}},
     }
