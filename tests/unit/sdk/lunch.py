@@ -255,7 +255,7 @@ def make_settings(**over: object) -> Settings:
         },
         "connectors": {
             "copilot": {"issuer": "corp", "client_id": "lunch-copilot", "tenant": "example", "kind": "copilot",
-                        "state": "live"},
+                        "state": "live", "commit": "open"},  # its tests are about the contract
         },
         "upstreams": {
             "directory": {"url": "https://directory.test/v1", "audience": "api://directory"},
