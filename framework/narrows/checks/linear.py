@@ -29,6 +29,11 @@ class NotProven(Exception):
     """A pattern that is not kept; the message says why."""
 
 
+def parse(pattern: str) -> Any:
+    """The tree of a pattern, as `re` reads it. Raises what `re.compile` raises."""
+    return _parser.parse(pattern)
+
+
 def nodes(tree: Any) -> Iterator[tuple[str, Any]]:
     """Every part of a pattern, as `re` reads it: its kind and its value."""
     for kind, value in tree:

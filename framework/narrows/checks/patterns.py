@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-
-# As in `linear`: the tree of a pattern has no public name.
-from re import _parser  # type: ignore[attr-defined]  # typeshed does not know it
 from typing import Any
 
-from narrows.checks.linear import NotProven, Proof, nodes
+from narrows.checks.linear import NotProven, Proof, nodes, parse
 
 # Up to these, even the worst pattern is done at once: what is tried doubles with each character.
 _FEW_CHARACTERS = 16
@@ -22,7 +19,7 @@ def is_slow(pattern: str, max_length: int | None) -> bool:
     """
     if max_length is not None and max_length <= _FEW_CHARACTERS:
         return False
-    tree = _parser.parse(pattern)
+    tree = parse(pattern)
     folded = bool(tree.state.flags & re.IGNORECASE)
     repeats = [value for kind, value in nodes(tree) if kind.endswith("_REPEAT") and value[1] > _FEW_TIMES]
     return any(_branches(body) and (folded or not _is_proven(low, high, body)) for low, high, body in repeats)

@@ -58,8 +58,8 @@ class Examples:
         if name in self._known and _is_of(self._known[name], kind):
             return self._known[name]
         try:
-            # Made-up data must be repeatable, not unpredictable.
-            return Generator.build(kind).make(Random(place), now=self._now, echo=self._known)  # noqa: S311
+            chance = Random(place)  # noqa: S311  (made-up data must be repeatable, not unpredictable)
+            return Generator.build(kind).make(chance, now=self._now, echo=self._known)
         except CannotMake:
             return None
 

@@ -82,7 +82,7 @@ def _yaml(text: str) -> Any:
     """Build data from YAML's events, without a constructor: an alias or a tag never becomes anything."""
     try:
         import yaml
-    except ImportError:  # pragma: no cover - the tests have it
+    except ImportError:
         raise DocumentRefused("it is YAML, for which the extra is needed: pip install 'narrows[scaffold]'") from None
     if len(text) > LARGEST_YAML:
         raise DocumentRefused(f"it is YAML larger than {LARGEST_YAML // 2**20} MiB; give it as JSON")

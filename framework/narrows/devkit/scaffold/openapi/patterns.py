@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-
-# The tree has no public name; the deprecated `sre_parse` is the same module and warns.
-from re import _parser  # type: ignore[attr-defined]  # typeshed does not know it
 from typing import Any
 
-from narrows.checks.linear import MOST_REPEATED, NotProven, Proof, nodes
+from narrows.checks.linear import MOST_REPEATED, NotProven, Proof, nodes, parse
 from narrows.upstreams.synthetic import CannotMake, Generator
 
 _LONGEST = 300
@@ -31,7 +28,7 @@ def proven(pattern: object) -> str:
     if _FOREIGN.search(pattern.replace("\\\\", "")):
         raise NotProven("it uses a form that is not read alike everywhere")
     try:
-        tree = _parser.parse(pattern)
+        tree = parse(pattern)
     except (re.error, RecursionError, OverflowError, ValueError):
         raise NotProven("it cannot be read") from None
     anchored = str(tree[0][0]) == "AT" if len(tree) else False

@@ -1,6 +1,7 @@
 """A document is data, whatever is in it: bounded, each key once, nothing opened."""
 
 import json
+import sys
 
 import pytest
 
@@ -68,3 +69,11 @@ def test_a_file_that_cannot_be_read_is_said_so(tmp_path):
     """A folder is no document."""
     with pytest.raises(DocumentRefused, match="cannot be read: Is a directory"):
         read(tmp_path)
+
+
+def test_without_the_extra_yaml_names_what_to_install(monkeypatch):
+    """Who installed the core alone is told the extra; JSON needs none."""
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    assert load(b'{"a": 1}') == {"a": 1}
+    with pytest.raises(DocumentRefused, match=r"pip install 'narrows\[scaffold\]'"):
+        load(b"a: 1\n")
