@@ -431,5 +431,5 @@ def test_ten_megabytes_take_bounded_time_and_memory(form, tmp_path):
     assert done.returncode == 0, done.stderr
     seconds, megabytes, said = done.stdout.split(maxsplit=2)
     print(f"{form}: {len(raw) / 2**20:.1f} MiB, {seconds} s, {megabytes} MiB: {said}")
-    assert float(seconds) < 20
+    assert float(seconds) < 15
     assert int(megabytes) < 1000
