@@ -48,9 +48,9 @@ check: setup ## check format, style, types, and every BFF
 	.venv/bin/narrows check --upstream github=bffs/pulls/upstream/github.json
 
 .PHONY: interop
-interop: setup ## run the tests with a real browser, a second type checker, OPA and a clock (installs what is missing)
+interop: setup ## run the tests with a real browser, real servers, a second type checker, OPA and a clock (installs what is missing)
 	.ci/setup-interop
-	$(python) -m pytest tests/interop tests/bench
+	$(python) -m pytest --cov --cov-config=.ci/coverage-servers.toml --cov-report=term-missing tests/interop tests/bench
 
 .PHONY: format
 format: setup ## put the code into the project's form

@@ -46,6 +46,7 @@ from narrows.stores.memory import MemoryLimiter
 from narrows.stores.opening import open_commits, open_connectors, open_ended, open_rehearsals
 from narrows.stores.registry import Connectors
 from narrows.stores.sealing import Sealer
+from narrows.stores.servers import Servers
 from narrows.telemetry import CallSpan, Telemetry
 from narrows.transport import Dial, dial
 from narrows.upstreams.breaker import Breaker
@@ -124,8 +125,10 @@ class Plan:
         self.addresses: Limiter = MemoryLimiter(self.steady)
         self.directory = Directory(settings, now=around.now, steady=self.steady)
         self.receipts = Receipts.of(settings, self._key)
+        self.log = RecordLog(around.write_record)
         self._new_id = around.new_id
         self.entries = self._prepare(tuple(builtins))
+        self.servers = Servers(settings.stores)
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now)
         self.commits: Commits = open_commits(settings, around.now)
         self.ended: Ended = open_ended(settings, around.now)
@@ -152,12 +155,13 @@ class Plan:
         ceilings = {entry.endpoint: entry.ceiling for entry in self.entries}
         declarations = {entry.endpoint: entry.declaration for entry in self.entries}
         self.settle = Settle(
-            log=RecordLog(around.write_record),
+            log=self.log,
             rehearsals=self.rehearsals,
             commits=self.commits,
             offers=Offers(settings, self.receipts, ceilings, declarations),
             telemetry=self.telemetry,
             ceilings=ceilings,
+            sensitive=bff.sensitivity in ("personal", "secret"),
             key=self._key,
             now=around.now,
             new_id=around.new_id,
@@ -198,6 +202,7 @@ class Plan:
         await self.rehearsals.close()
         await self.commits.close()
         await self.ended.close()
+        await self.servers.close()
         await self.telemetry.close()
 
     async def call(self, entry: Entry, mode: Mode, raw: Raw, *, way: Way, span: CallSpan) -> Reply:
@@ -270,6 +275,7 @@ class Plan:
             sessions=self.sessions,
             sendables=self.sendables,
             receipts=self.receipts,
+            log=self.log,
             rehearsals=lambda: self.rehearsals,
             commits=lambda: self.commits,
         )

@@ -6,11 +6,13 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -19,11 +21,13 @@ import uvicorn
 
 from examples.where2eat import places
 from tests.interop.hostile import NAME, PLACE, ROOT
+from tests.interop.servers import PostgresPeer, RedisPeer
 
 
 def pytest_sessionstart():
     """A missing browser is a failure and no reason to skip: what is not tried is not known to work."""
-    missing = [name for name in ("chromium",) if shutil.which(name) is None]
+    programs = ("chromium", "redis-server", "promtool", "prometheus", "wrk", "psql")
+    missing = [name for name in programs if shutil.which(name) is None]
     missing += [name for name in ("playwright",) if find_spec(name) is None]
     if missing:
         raise pytest.UsageError(f"missing: {', '.join(missing)}. `make interop` installs what these tests need.")
@@ -39,6 +43,26 @@ def _served(app, listener):
     finally:
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def redis_peer(tmp_path_factory) -> Iterator[RedisPeer]:
+    """A real Redis, shared by the tests: each uses keys of its own, and whoever stops it starts it again."""
+    server = RedisPeer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_peer() -> Iterator[PostgresPeer]:
+    """A real PostgreSQL, shared by the tests: each uses tables of its own, and whoever stops it starts it again."""
+    # Not below pytest's own folder, into which the server's user may not look.
+    with tempfile.TemporaryDirectory(prefix="narrows-postgres-") as folder:
+        server = PostgresPeer(Path(folder))
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from narrows.audit.decision import DecisionRecord
+from narrows.audit.events import Event
 from narrows.audit.line import json_line
 from narrows.audit.record import Record
+
+Recorded = Record | Event | DecisionRecord
 
 
 class RecordLog:
@@ -19,6 +23,13 @@ class RecordLog:
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
 
-    def append(self, record: Record) -> None:
-        """Write one record."""
+    async def room(self) -> None:
+        """Wait until there is room for the records of one more call. Raises `Unavailable` when none can be kept."""
+
+    def append(self, record: Recorded) -> None:
+        """Write one record, which is on the disk a moment later."""
         self._write(json_line(msgspec.structs.asdict(record)))
+
+    async def keep(self, record: Recorded) -> None:
+        """Write one record; it is on the disk when this returns."""
+        self.append(record)

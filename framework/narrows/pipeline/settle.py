@@ -33,7 +33,8 @@ _log = logging.getLogger("narrows.pipeline")
 class Settle:
     """Ends calls, and requests that never became one.
 
-    No answer goes out without its record: where that cannot be written, a 503 goes out in its place.
+    No answer goes out without its record: where that cannot be written, a 503 goes out in its place. `sensitive` says
+    that the answers of this BFF hold personal or secret data.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Settle:
         offers: Offers,
         telemetry: Telemetry,
         ceilings: Mapping[Endpoint, Money | None],
+        sensitive: bool,
         key: bytes,
         now: Callable[[], float],
         new_id: Callable[[], str],
@@ -56,6 +58,7 @@ class Settle:
         self._offers = offers
         self._telemetry = telemetry
         self._ceilings = ceilings
+        self._sensitive = sensitive
         self._key = key
         self._now = now
         self._new_id = new_id
@@ -69,8 +72,8 @@ class Settle:
         if fault is None:
             return await self._done(call)
         if isinstance(fault, Problem):
-            return self._refused(call, fault)
-        return self._failed(call, fault)
+            return await self._refused(call, fault)
+        return await self._failed(call, fault)
 
     def cancelled(self, call: Call) -> None:
         """End a call whose client went away, or whose server ends; what became of its writes is put down behind it."""
@@ -78,7 +81,8 @@ class Settle:
             concluding = asyncio.ensure_future(self._conclude(call, call.commitment, None))
             self._concluding.add(concluding)
             concluding.add_done_callback(self._concluding.discard)
-        self._end(call, Reply(_CLOSED, [], b""), None, "cancelled")
+        self._is_put_down(self._record(call, Reply(_CLOSED, [], b""), None, "cancelled"))
+        self._close(call, _CLOSED, None, "cancelled")
 
     async def close(self) -> None:
         """Wait for what is still put down; the stores are closed by whoever opened them."""
@@ -110,7 +114,7 @@ class Settle:
             duration_ms=0.0,
             peer=peer,
         )
-        if not self._is_kept(record):
+        if not self._is_put_down(record):
             problem = Unavailable(headers={"Retry-After": "5"})
         span.end(problem.status, problem.type)
         return problem_reply(problem, span.trace_id)
@@ -119,28 +123,28 @@ class Settle:
         """End a call that was answered; a rehearsal is kept first, because the reply leads to it."""
         reply = call.reply
         if reply is None:
-            return self._failed(call, RuntimeError())  # a pipeline without its last step
+            return await self._failed(call, RuntimeError())  # a pipeline without its last step
         if call.mode != "live" and not call.endpoint.builtin:
             try:
                 reply = await self._keep(call, reply)
             except Exception as fault:  # whatever the store raises: no answer without its rehearsal
                 _log.error("a rehearsal could not be kept: %s", tell(fault))
-                return self._refused(call, Unavailable(headers={"Retry-After": "5"}))
+                return await self._refused(call, Unavailable(headers={"Retry-After": "5"}))
         if call.replayed:
             reply = reply._replace(headers=[*reply.headers, REPLAYED])
         named = {name for name, _ in reply.headers}
         safe = [header for header in SAFE if header[0] not in named]
         # A page for a person can tell of a refusal too: its status says so.
         outcome = "ok" if reply.status < 400 else "refused"
-        return self._end(call, reply._replace(headers=[*reply.headers, *safe]), None, outcome)
+        return await self._end(call, reply._replace(headers=[*reply.headers, *safe]), None, outcome)
 
-    def _refused(self, call: Call, problem: Problem) -> Reply:
+    async def _refused(self, call: Call, problem: Problem) -> Reply:
         reply = problem_reply(problem, call.span.trace_id, call.sent, call.unknown)
-        return self._end(call, reply, problem, _outcome(problem))
+        return await self._end(call, reply, problem, _outcome(problem))
 
-    def _failed(self, call: Call, fault: Exception) -> Reply:
+    async def _failed(self, call: Call, fault: Exception) -> Reply:
         _log.error("%s failed: %s", call.endpoint.id, tell(fault))
-        return self._refused(call, InternalError())
+        return await self._refused(call, InternalError())
 
     async def _conclude(self, call: Call, commitment: Claimed, fault: Exception | None) -> None:
         """Put down what became of a live write, and its answer for who asks again with the same key.
@@ -163,21 +167,36 @@ class Settle:
         receipt = [] if offer is None else [("rehearsal-receipt", offer.receipt)]
         return reply._replace(headers=[*reply.headers, ("link", link), *receipt])
 
-    def _end(self, call: Call, reply: Reply, problem: Problem | None, outcome: str) -> Reply:
+    async def _end(self, call: Call, reply: Reply, problem: Problem | None, outcome: str) -> Reply:
         """Write the record and end the span."""
-        if call.way != "self-test" and not self._is_kept(self._record(call, reply, problem, outcome)):
+        if call.way != "self-test" and not await self._is_kept(call, self._record(call, reply, problem, outcome)):
             problem, outcome = Unavailable(headers={"Retry-After": "5"}), "failed"
             reply = problem_reply(problem, call.span.trace_id, call.sent, call.unknown)
-        self._mark(call, outcome)
-        call.span.end(reply.status, problem.type if problem else None)
+        self._close(call, reply.status, problem, outcome)
         return reply
 
-    def _is_kept(self, record: Record) -> bool:
+    def _close(self, call: Call, status: int, problem: Problem | None, outcome: str) -> None:
+        """End the span."""
+        self._mark(call, outcome)
+        call.span.end(status, problem.type if problem else None)
+
+    async def _is_kept(self, call: Call, record: Record) -> bool:
+        """Write the record: on the disk before the answer where somebody's data go out, or something was changed."""
+        answers = record.outcome == "ok" and (call.endpoint.kind == "write" or self._sensitive)
+        if not answers and not call.sent and not call.unknown:
+            return self._is_put_down(record)
+        try:
+            await self._log.keep(record)
+        except Exception as fault:  # whatever the sink raises: no success without its record
+            return _not_kept(fault)
+        return True
+
+    def _is_put_down(self, record: Record) -> bool:
+        """Write the record, which need not be on the disk yet."""
         try:
             self._log.append(record)
         except Exception as fault:  # whatever the sink raises: no success without its record
-            _log.error("a record could not be written: %s", tell(fault))
-            return False
+            return _not_kept(fault)
         return True
 
     def _record(self, call: Call, reply: Reply, problem: Problem | None, outcome: str) -> Record:
@@ -230,6 +249,11 @@ class Settle:
             span.set("narrows.price", str(call.price))
         for operation in (*call.sent, *call.unknown, *(effect.operation for effect in call.effects)):
             self._telemetry.effect(operation, call.mode)
+
+
+def _not_kept(fault: Exception) -> Literal[False]:
+    _log.error("a record could not be written: %s", tell(fault))
+    return False
 
 
 def _idempotency(call: Call) -> Literal["first", "replayed"] | None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from narrows.audit.log import RecordLog
 from narrows.call import Call, Caller, Connector, Credential
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.shape import Shape
@@ -42,6 +43,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     sessions: Sessions
     sendables: Mapping[Operation[..., Any], Sendable]
     receipts: Receipts
+    log: RecordLog
     rehearsals: Callable[[], Rehearsals]
     commits: Callable[[], Commits]
 

@@ -21,6 +21,7 @@ from narrows.settings.parts import (
     Settings,
     StoreSettings,
     TelemetrySettings,
+    TenantSettings,
     UpstreamSettings,
     is_loopback,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "TelemetrySettings",
+    "TenantSettings",
     "UpstreamSettings",
     "is_loopback",
     "load_document",

@@ -137,6 +137,13 @@ class ConnectorSettings(Part, frozen=True, kw_only=True):
     commit: Literal["open", "receipt", "confirmed"] | None = None
 
 
+class TenantSettings(Part, frozen=True, kw_only=True):
+    """What all connectors of one organisation share: rates such as `5000/hour`, budgets such as `50.00 EUR/month`."""
+
+    rates: tuple[Text, ...] = ()
+    budgets: tuple[Text, ...] = ()
+
+
 class LimitSettings(Part, frozen=True, kw_only=True):
     """Limits that hold for every endpoint."""
 
@@ -151,13 +158,19 @@ class LimitSettings(Part, frozen=True, kw_only=True):
 
 
 class StoreSettings(Part, frozen=True, kw_only=True):
-    """Where state that outlives a call is kept; `key` (32 bytes in base64) encrypts what is at rest."""
+    """Where state that outlives a call is kept; `key` (32 bytes in base64) encrypts what is at rest.
+
+    Each store is `memory:`, `sqlite:<path>`, or lies on a server: `redis:` or `postgres:`, whose URLs are `redis` and
+    `postgres`.
+    """
 
     rehearsals: str = "memory:"
     rehearsal_s: float = 3600.0
     commits: str = "memory:"
     commit_s: float = 86_400.0
     connectors: str = "memory:"
+    redis: Secret | None = None
+    postgres: Secret | None = None
     key: Secret | None = None
 
 
@@ -217,6 +230,7 @@ class Settings(Part, frozen=True, kw_only=True):
     issuers: dict[str, IssuerSettings] = {}
     upstreams: dict[str, UpstreamSettings] = {}
     connectors: dict[str, ConnectorSettings] = {}
+    tenants: dict[str, TenantSettings] = {}
     policies: tuple[str, ...] = ()
     model: str | None = None
     policy_check_s: Pause = 1.0

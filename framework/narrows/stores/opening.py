@@ -6,9 +6,10 @@ import base64
 import binascii
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,6 +33,22 @@ _MAKE_KEY = (
 )
 
 
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "rehearsals": ("memory", "sqlite"),
+    "commits": ("memory", "sqlite"),
+    "connectors": ("memory", "sqlite"),
+}
+"""What each store of `[stores]` may lie on."""
+
+
+class Place(NamedTuple):
+    """Where one store lies: its kind, its file (`sqlite` alone), and the key that encrypts it."""
+
+    kind: str
+    path: Path | None
+    key: bytes
+
+
 def open_rehearsals(settings: Settings, now: Callable[[], float]) -> Rehearsals:
     """Open the store that `stores.rehearsals` names: `memory:` or `sqlite:<path>`, relative to the settings file.
 
@@ -39,7 +56,7 @@ def open_rehearsals(settings: Settings, now: Callable[[], float]) -> Rehearsals:
     key that is missing or not 32 bytes in base64; memory without a key gets one that ends with the process.
     """
     lifetime_s = _seconds(settings, "rehearsal_s")
-    path, key = _place(settings, "rehearsals")
+    _, path, key = _place(settings, "rehearsals")
     with _opening(settings, "rehearsals"):
         if path is None:
             return MemoryRehearsals(now, lifetime_s, key)
@@ -49,28 +66,28 @@ def open_rehearsals(settings: Settings, now: Callable[[], float]) -> Rehearsals:
 def open_commits(settings: Settings, now: Callable[[], float]) -> Commits:
     """Open the store that `stores.commits` names, under the conditions of `open_rehearsals`."""
     lifetimes = Lifetimes(_seconds(settings, "rehearsal_s"), _seconds(settings, "commit_s"))
-    path, key = _place(settings, "commits")
+    _, path, key = _place(settings, "commits")
     with _opening(settings, "commits"):
         return MemoryCommits(now, lifetimes, key) if path is None else SqliteCommits(path, now, lifetimes, key)
 
 
 def open_ended(settings: Settings, now: Callable[[], float]) -> Ended:
     """Open what keeps sessions that were ended: in the file of `stores.commits`, under the same conditions."""
-    path, _ = _place(settings, "commits")
+    _, path, _ = _place(settings, "commits")
     with _opening(settings, "commits"):
         return MemoryEnded(now) if path is None else SqliteEnded(path, now)
 
 
 def open_connectors(settings: Settings) -> Connectors:
     """Open the registry that `stores.connectors` names, under the conditions of `open_rehearsals`."""
-    path, key = _place(settings, "connectors")
+    _, path, key = _place(settings, "connectors")
     with _opening(settings, "connectors"):
         return MemoryConnectors() if path is None else SqliteConnectors(path, key)
 
 
 def open_reviews(settings: Settings) -> Reviews:
     """Open the review queue, which lies where `stores.connectors` says, under the conditions of `open_rehearsals`."""
-    path, key = _place(settings, "connectors")
+    _, path, key = _place(settings, "connectors")
     with _opening(settings, "connectors"):
         return MemoryReviews() if path is None else SqliteReviews(path, key)
 
@@ -81,39 +98,35 @@ def place_faults(settings: Settings) -> Iterator[str]:
         try:
             if isinstance(value, float):
                 _seconds(settings, field)
-            if isinstance(value, str) and _name(settings, field) and settings.stores.key is None:
+            if field in _KINDS and _named(settings, field)[0] != "memory" and settings.stores.key is None:
                 raise _no_key()
         except SettingsError as error:
             yield str(error)
 
 
-def _place(settings: Settings, field: str) -> tuple[Path | None, bytes]:
-    """Where one store of `[stores]` lies, None for memory, and the key that encrypts it."""
-    name = _name(settings, field)
+def _place(settings: Settings, field: str) -> Place:
+    """Where one store of `[stores]` lies."""
+    kind, name = _named(settings, field)
     key = _key(settings)
-    if not name:
-        return None, key or secrets.token_bytes(KEY_BYTES)
+    if kind == "memory":
+        return Place(kind, None, key or secrets.token_bytes(KEY_BYTES))
     if key is None:
         raise _no_key()
-    return settings.path(name), key
+    return Place(kind, settings.path(name) if kind == "sqlite" else None, key)
 
 
 def _no_key() -> SettingsError:
     return SettingsError(f"stores.key: a store in a file is encrypted and needs a key. Remedy: {_MAKE_KEY}.")
 
 
-def _name(settings: Settings, field: str) -> str:
-    """The file of one store of `[stores]`; "" for memory."""
+def _named(settings: Settings, field: str) -> tuple[str, str]:
+    """The kind of one store of `[stores]`, and the file that `sqlite:` names."""
     named: str = getattr(settings.stores, field)
-    kind, _, name = named.partition(":")
-    if named == "memory:":
-        return ""
-    if kind != "sqlite" or not name:
-        raise SettingsError(
-            f"stores.{field}: {named!r} names no store. "
-            f"Remedy: set `memory:` or `sqlite:` with a path, such as `sqlite:{field}.db`."
-        )
-    return name
+    kind, colon, name = named.partition(":")
+    if kind not in _KINDS[field] or not colon or bool(name) != (kind == "sqlite"):
+        forms = [f"`{kind}:`" if kind != "sqlite" else f"`sqlite:{field}.db`" for kind in _KINDS[field]]
+        raise SettingsError(f"stores.{field}: {named!r} names no store. Remedy: set one of {', '.join(forms)}.")
+    return kind, name
 
 
 @contextmanager

@@ -73,6 +73,7 @@ class Ended:
             offers=Offers(calls.settings(), Receipts({"k": KEY}), {}, {}),
             telemetry=self.effects,  # type: ignore[arg-type]  # only effects are counted through it
             ceilings={ENDPOINT: Money.parse("2 EUR")},
+            sensitive=False,
             key=KEY,
             now=self.clock,
             new_id=lambda: "r1",

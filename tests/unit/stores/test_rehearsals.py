@@ -357,7 +357,9 @@ async def test_the_settings_choose_the_store(clock, tmp_path):
 @pytest.mark.parametrize("store", ["", "memory", "memory:x", "sqlite", "sqlite:", "redis://x", "postgres:x"])
 def test_an_unknown_store_is_refused(clock, tmp_path, store):
     """Anything but the two stores is refused with what to write instead."""
-    with pytest.raises(SettingsError, match=r"stores.rehearsals: .* Remedy: set `memory:` or `sqlite:` with a path"):
+    with pytest.raises(
+        SettingsError, match=r"stores.rehearsals: .* Remedy: set one of `memory:`, `sqlite:rehearsals.db`"
+    ):
         open_rehearsals(settings(tmp_path, store), clock)
 
 

@@ -1,0 +1,48 @@
+"""One connection pool to Redis or Valkey: what the shared stores of a process stand on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from narrows.errors import Unavailable
+from narrows.settings import Secret
+
+T = TypeVar("T")
+
+_log = logging.getLogger("narrows.stores")
+
+
+class RedisServer:
+    """A Redis or Valkey server by its URL (`redis://…`, with TLS `rediss://…`); it is reached with the first question.
+
+    `wait_s` bounds each connection and each answer, in seconds. A command is never repeated: whether a first one
+    arrived cannot be known, and what counts twice is wrong.
+    """
+
+    def __init__(self, url: Secret, *, wait_s: float = 1.0) -> None:
+        self._client = Redis.from_url(
+            url.reveal(),
+            socket_timeout=wait_s,
+            socket_connect_timeout=wait_s,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=30,
+        )
+
+    async def ask(self, called: str, work: Callable[[Redis], Awaitable[T]]) -> T:
+        """Do something with the client. Raises `Unavailable` when the server is away; `called` names the store."""
+        try:
+            return await work(self._client)
+        except (RedisError, OSError, TimeoutError) as error:
+            _log.warning("the store of %s is away: %s", called, type(error).__name__)
+            raise Unavailable(f"The store of {called} is away.", headers={"Retry-After": "5"}) from None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()

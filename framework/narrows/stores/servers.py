@@ -1,0 +1,63 @@
+"""The servers that the stores of a process share: one pool of connections each, made when it is first asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from narrows.errors import SettingsError
+from narrows.settings import Secret, StoreSettings
+
+if TYPE_CHECKING:
+    from narrows.stores.postgres_server import PostgresServer
+    from narrows.stores.redis_server import RedisServer
+
+
+class Servers:
+    """The servers that `[stores]` names. A client that is not installed is told by `SettingsError` with the extra."""
+
+    def __init__(self, stores: StoreSettings) -> None:
+        self._stores = stores
+        self._redis: RedisServer | None = None
+        self._postgres: PostgresServer | None = None
+
+    @property
+    def redis(self) -> RedisServer:
+        """The server of `stores.redis`. Raises `SettingsError` without one."""
+        if self._redis is None:
+            try:
+                from narrows.stores.redis_server import RedisServer  # an extra
+            except ImportError:
+                raise _not_installed("redis") from None
+            self._redis = RedisServer(_url(self._stores.redis, "redis"))
+        return self._redis
+
+    @property
+    def postgres(self) -> PostgresServer:
+        """The server of `stores.postgres`. Raises `SettingsError` without one."""
+        if self._postgres is None:
+            try:
+                from narrows.stores.postgres_server import PostgresServer  # an extra
+            except ImportError:
+                raise _not_installed("postgres") from None
+            self._postgres = PostgresServer(_url(self._stores.postgres, "postgres"))
+        return self._postgres
+
+    async def close(self) -> None:
+        """Close the connections; the stores that use them are closed before."""
+        if self._redis is not None:
+            await self._redis.close()
+        if self._postgres is not None:
+            await self._postgres.close()
+
+
+def _url(named: Secret | None, field: str) -> Secret:
+    if named is None:
+        raise SettingsError(
+            f"stores.{field}: a store lies on this server, and nothing says where it is. "
+            f'Remedy: set `stores.{field} = {{ env = "…" }}` with its URL.'
+        )
+    return named
+
+
+def _not_installed(extra: str) -> SettingsError:
+    return SettingsError(f"stores.{extra}: its client is not installed. Remedy: pip install 'narrows[{extra}]'.")

@@ -1,0 +1,147 @@
+"""Real servers of others, started for the tests on loopback, on free ports, with folders of their own."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+TRIES, PAUSE_S = 200, 0.05
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Server:
+    """One server: `start`, `stop`, and `kill` as a machine that loses its power would. Its port stays the same."""
+
+    def __init__(
+        self, name: str, folder: Path, command: Callable[[int], Sequence[str | Path]], user: int | None = None
+    ):
+        self.port = free_port()
+        self.log = folder / f"{name}.log"
+        self._name, self._folder, self._command, self._user = name, folder, command, user
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 # the server of the test
+                [str(part) for part in self._command(self.port)],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                group=self._user and os.stat(self._folder).st_gid,
+                extra_groups=[] if self._user is not None else None,
+            )
+        for _ in range(TRIES):
+            if is_open(self.port) and self._is_ready():
+                return
+            if self._process.poll() is not None:
+                break
+            time.sleep(PAUSE_S)  # another program's start can only be waited for
+        raise RuntimeError(f"{self._name} did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it; a second time does nothing."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(how)
+            process.wait(30)
+
+    def kill(self) -> None:
+        """End it without a word."""
+        self.stop(signal.SIGKILL)
+
+    def _is_ready(self) -> bool:
+        return True
+
+
+class RedisPeer(Server):
+    """Redis that puts every write on the disk before it answers."""
+
+    def __init__(self, folder: Path) -> None:
+        durable = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
+        super().__init__(
+            "redis", folder, lambda port: ("redis-server", "--bind", "127.0.0.1", "--port", str(port), *durable)
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def _is_ready(self) -> bool:
+        # It listens while it still reads its file.
+        with socket.create_connection(("127.0.0.1", self.port), 2) as asking:
+            asking.sendall(b"PING\r\n")
+            return asking.recv(64).startswith(b"+PONG")
+
+
+class PostgresPeer(Server):
+    """PostgreSQL with a database of its own, which refuses to run as root and so runs as `postgres` there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._bin = _postgres_bin()
+        root = os.geteuid() == 0
+        user = os.stat("/var/lib/postgresql").st_uid if root else None
+        data = folder / "data"
+        if user is not None:
+            os.chown(folder, user, -1)
+        subprocess.run(  # noqa: S603 # the server's own program
+            [self._bin / "initdb", "-D", data, "-A", "trust", "-U", "narrows", "-E", "UTF8", "--no-instructions"],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+            user=user,
+        )
+        options = ("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=100")
+        super().__init__(
+            "postgres", folder, lambda port: (self._bin / "postgres", "-D", data, "-p", str(port), *options), user
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"postgresql://narrows@127.0.0.1:{self.port}/postgres"
+
+    def kill(self) -> None:
+        """End it without a word, its children too, and take away the lock that a dead machine leaves."""
+        process = self._process
+        assert process is not None
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        super().kill()
+        for child in children:
+            try:
+                os.kill(int(child), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    def _is_ready(self) -> bool:
+        asked = [self._bin / "pg_isready", "-h", "127.0.0.1", "-p", str(self.port), "-q"]
+        return subprocess.run(asked, check=False).returncode == 0  # noqa: S603 # the server's own program
+
+
+def _postgres_bin() -> Path:
+    """The folder of the newest PostgreSQL; Debian keeps it off the path."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda at: int(at.parts[-3]))
+    if found:
+        return found[-1].parent
+    named = shutil.which("initdb")
+    assert named is not None, "PostgreSQL is missing: `make interop` installs it"
+    return Path(named).parent
