@@ -1,6 +1,5 @@
-"""One body of promises for both stores of ended ids."""
+"""The promises of a store of ended ids in memory and in a file."""
 
-import asyncio
 import base64
 
 import pytest
@@ -10,6 +9,7 @@ from narrows.settings import Secret, Settings, StoreSettings
 from narrows.stores.ended import MemoryEnded, SqliteEnded
 from narrows.stores.opening import open_ended
 from narrows.testing import Clock
+from tests.unit.stores.promises.ended import *
 
 
 @pytest.fixture
@@ -25,42 +25,6 @@ async def ended(request, clock, tmp_path):
     store = made(clock, capacity=3)
     yield store
     await store.close()
-
-
-async def test_an_id_that_was_ended_holds_no_more(ended, clock):
-    """And another one does."""
-    assert await ended.add("a", clock() + 10)
-    assert await ended.holds("a", clock())
-    assert not await ended.holds("b", clock())
-
-
-async def test_an_id_is_ended_once(ended, clock):
-    """Of many that come at once one is the first."""
-    assert sorted(await asyncio.gather(*(ended.add("a", clock() + 10) for _ in range(5)))) == [False] * 4 + [True]
-
-
-async def test_ended_ids_are_forgotten_when_they_would_have_expired(ended, clock):
-    """So that the store does not fill, and nothing else is ended with them."""
-    for name in "abcdefgh":
-        assert await ended.add(name, clock() + 10)
-        assert await ended.holds(name, clock())
-        clock.move(5)
-    assert not await ended.holds("z", clock() - 100)
-
-
-async def test_when_there_are_too_many_everything_older_is_ended(ended, clock):
-    """More than was asked for, and never less; what begins later holds."""
-    since = clock()
-    for name in "abc":
-        await ended.add(name, clock() + 100)
-    assert not await ended.add("c", clock() + 100)
-    assert not await ended.holds("never", since)
-    for name in "defghij":
-        assert await ended.add(name, clock() + 100)
-    for name in (*"abcdefghij", "never"):
-        assert await ended.holds(name, since)
-    clock.move(1)
-    assert not await ended.holds("later", clock())
 
 
 async def test_processes_share_a_file(clock, tmp_path):
