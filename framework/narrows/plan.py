@@ -276,6 +276,7 @@ class Plan:
             sendables=self.sendables,
             receipts=self.receipts,
             log=self.log,
+            telemetry=lambda: self.telemetry,
             rehearsals=lambda: self.rehearsals,
             commits=lambda: self.commits,
         )

@@ -1,8 +1,9 @@
 """Traces and metrics of calls: one server span a call, one child span an operation, few and bounded names.
 
-Only the API of OpenTelemetry is needed. Providers are passed in or built here for `telemetry.otlp_endpoint`; nothing of
-the process is set or patched. Names follow the stable HTTP conventions, but for `url.path` and `url.query`, which hold
-ids: `http.route` stands in their place. Attributes outside `ATTRIBUTES` are refused, so that no value slips in.
+The metrics are listed in `telemetry_names`. Only the API of OpenTelemetry is needed. Providers are passed in or built
+here for `telemetry.otlp_endpoint`; nothing of the process is set or patched. Names follow the stable HTTP conventions,
+but for `url.path` and `url.query`, which hold ids: `http.route` stands in their place. Attributes outside `ATTRIBUTES`
+are refused, so that no value slips in.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 from opentelemetry import context as contexts
 from opentelemetry.context import Context
-from opentelemetry.metrics import Meter, MeterProvider, NoOpMeterProvider
+from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
 from opentelemetry.trace import (
     NonRecordingSpan,
     NoOpTracerProvider,
@@ -33,6 +34,7 @@ from opentelemetry.trace import (
 
 from narrows.errors import Problem, SettingsError
 from narrows.settings import Settings
+from narrows.telemetry_metrics import Metrics, Value
 from narrows.tracecontext import Headers, remote_parent, remote_trace_id
 
 if TYPE_CHECKING:
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-Value = str | bool | int | float
 ExchangeEvent = Literal["cached", "made", "joined", "refused", "failed"]
 
 ATTRIBUTES = frozenset({
@@ -74,7 +75,6 @@ _SCOPE = "narrows"
 _PLAIN = (str, int, float)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
 _OTHER = "_OTHER"
-_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 _COUNTED = ("narrows.mode", "narrows.tenant", "narrows.connector")
 _ERROR = Status(StatusCode.ERROR)
 # The empty context on purpose: whatever another tracer of this process left in the current one, such as baggage read
@@ -140,25 +140,11 @@ class CallSpan:
 class _Instruments:
     """The tracer, the metrics and what is the same for all calls."""
 
-    def __init__(self, tracer: Tracer, meter: Meter, server: dict[str, Value], clock: Callable[[], float]) -> None:
+    def __init__(self, tracer: Tracer, metrics: Metrics, server: dict[str, Value], clock: Callable[[], float]) -> None:
         self.tracer = tracer
+        self.metrics = metrics
         self.server = server
         self.clock = clock
-        self.duration = meter.create_histogram(
-            "http.server.request.duration",
-            unit="s",
-            description="Duration of HTTP server requests.",
-            explicit_bucket_boundaries_advisory=_BUCKETS,
-        )
-        self.upstream = meter.create_histogram(
-            "narrows.upstream.duration",
-            unit="s",
-            description="Duration of operations, token exchange and reading of the answer included.",
-            explicit_bucket_boundaries_advisory=_BUCKETS,
-        )
-        self.calls = meter.create_counter("narrows.calls", unit="{call}", description="Calls, by how they ended.")
-        self.exchanges = meter.create_counter("narrows.exchanges", unit="{exchange}", description="Token exchanges.")
-        self.effects = meter.create_counter("narrows.effects", unit="{effect}", description="Upstream writes.")
 
 
 class _LiveOperation(OperationSpan):
@@ -189,7 +175,7 @@ class _LiveOperation(OperationSpan):
             counted["error.type"] = self._fail(error)
         self._span.end()
         took = self._instruments.clock() - self._started
-        self._instruments.upstream.record(took, counted, context=self._context)
+        self._instruments.metrics.put("narrows.upstream.duration", took, counted, self._context)
 
     def _fail(self, error: BaseException) -> str:
         """Note the kind of an error, never its text; a declared refusal of the upstream is no fault."""
@@ -257,11 +243,13 @@ class _LiveCall(CallSpan):
         }
         if "error.type" in known:
             request["error.type"] = known["error.type"]
-        instruments.duration.record(instruments.clock() - self._started, request, context=self._context)
-        call = {key: known[key] for key in _COUNTED if key in known}
+        put, took = instruments.metrics.put, instruments.clock() - self._started
+        put("http.server.request.duration", took, request, self._context)
+        call: dict[str, Value | None] = {key: known.get(key) for key in _COUNTED}
         call["narrows.endpoint"] = known.get("narrows.endpoint", UNMATCHED)
         call["narrows.outcome"] = known.get("narrows.outcome") or _outcome(status)
-        instruments.calls.add(1, call, context=self._context)
+        put("narrows.calls", 1, call)
+        put("narrows.call.duration", took, call, self._context)
 
 
 class Telemetry:
@@ -276,6 +264,7 @@ class Telemetry:
         closing: tuple[Callable[[], Any], ...] = (),
     ) -> None:
         self._instruments = instruments
+        self._metrics = Metrics(None) if instruments is None else instruments.metrics
         self._providers = providers
         self._random = random
         self._closing = closing
@@ -303,7 +292,8 @@ class Telemetry:
         tracers, meters = tracer_provider or NoOpTracerProvider(), meter_provider or NoOpMeterProvider()
         public = urlsplit(settings.public_url)
         server: dict[str, Value] = {"url.scheme": public.scheme, "server.address": public.hostname or ""}
-        instruments = _Instruments(tracers.get_tracer(_SCOPE), meters.get_meter(_SCOPE), server, clock)
+        metrics = Metrics.of(meters, _SCOPE)
+        instruments = _Instruments(tracers.get_tracer(_SCOPE), metrics, server, clock)
         return cls(instruments, (tracers, meters), random=random, closing=closing)
 
     def start_call(self, method: str, headers: Headers) -> CallSpan:
@@ -333,13 +323,22 @@ class Telemetry:
 
     def exchange(self, event: ExchangeEvent) -> None:
         """Count one look for an upstream token: found in the cache, made, joined to one in flight, refused, failed."""
-        if self._instruments is not None:
-            self._instruments.exchanges.add(1, {"narrows.event": event})
+        self.count("narrows.exchanges", event=event)
 
     def effect(self, operation: str, mode: str) -> None:
         """Count one upstream write that was sent, or that a rehearsal noted instead."""
-        if self._instruments is not None:
-            self._instruments.effects.add(1, {"narrows.operation": operation, "narrows.mode": mode})
+        self.count("narrows.effects", operation=operation, mode=mode)
+
+    def count(self, name: str, amount: float = 1, **labels: Value | None) -> None:
+        """Add to a counter of `narrows.telemetry_names.METRICS`; `tenant="acme"` is its label `narrows.tenant`.
+
+        A label that is None is left out. Raises `ValueError` for what is not in the list, and never shows a value.
+        """
+        self._metrics.put(name, amount, {f"narrows.{key}": value for key, value in labels.items()})
+
+    def record(self, name: str, value: float, **labels: Value | None) -> None:
+        """Record a value into a histogram, or set a gauge, of the same list, by the same rules as `count`."""
+        self.count(name, value, **labels)
 
     async def close(self) -> None:
         """Send what is left and shut down the providers that were built here; those passed in stay open."""

@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 PACKAGE = Path(__file__).parents[2] / "framework" / "narrows"
 LAYERS = (
-    ("addresses", "errors", "settings", "telemetry", "telemetry_client", "telemetry_export", "tracecontext"),
+    (
+        *("addresses", "errors", "settings", "tracecontext"),
+        *("telemetry", "telemetry_client", "telemetry_export", "telemetry_metrics", "telemetry_names"),
+    ),
     ("declare", "call", "current"),
     ("transport", "stores"),
     ("identity", "audit"),

@@ -142,6 +142,13 @@ def test_metrics_of_a_call(seen: Seen) -> None:
     assert len(seen.exporter.get_finished_spans()) == 1
     assert seen.spans["POST /bookings"].attributes["narrows.problem"] == "urn:narrows:problem:forbidden"
     assert "error.type" not in seen.spans["POST /bookings"].attributes
+    labels = {
+        "narrows.connector": "lunch",
+        "narrows.endpoint": "book",
+        "narrows.mode": "rehearse",
+        "narrows.outcome": "denied",
+        "narrows.tenant": "acme",
+    }
     assert seen.metrics == {
         "http.server.request.duration": [
             (
@@ -154,18 +161,8 @@ def test_metrics_of_a_call(seen: Seen) -> None:
                 (0.25, 1),
             )
         ],
-        "narrows.calls": [
-            (
-                {
-                    "narrows.connector": "lunch",
-                    "narrows.endpoint": "book",
-                    "narrows.mode": "rehearse",
-                    "narrows.outcome": "denied",
-                    "narrows.tenant": "acme",
-                },
-                1,
-            )
-        ],
+        "narrows.calls": [(labels, 1)],
+        "narrows.call.duration": [(labels, (0.25, 1))],
     }
 
 

@@ -22,6 +22,7 @@ from narrows.identity.sessions import Sessions
 from narrows.pipeline.receipts import Receipts
 from narrows.settings import Settings
 from narrows.stores import Commits, Limiter, Rehearsals
+from narrows.telemetry import Telemetry
 from narrows.upstreams.sendable import Sendable
 
 Step = Callable[[Call], Awaitable[None]]
@@ -31,7 +32,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What the steps of every endpoint stand on.
 
     `addresses` counts tokens that were not verified yet, apart from `limiter`: their flood fills its own store only.
-    `rehearsals` and `commits` are asked when they are needed: a start that is refused opens no file.
+    `telemetry`, `rehearsals` and `commits` are asked when they are needed: a start that is refused opens none of them.
     """
 
     settings: Settings
@@ -44,6 +45,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     sendables: Mapping[Operation[..., Any], Sendable]
     receipts: Receipts
     log: RecordLog
+    telemetry: Callable[[], Telemetry]
     rehearsals: Callable[[], Rehearsals]
     commits: Callable[[], Commits]
 

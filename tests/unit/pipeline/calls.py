@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from narrows import Bff, Narrow, NumberId, Upstream, read, write
+from narrows.audit.log import RecordLog
 from narrows.call import Allowance, Call, Caller, Connector, Credential, Mode, Raw
 from narrows.checks import sendables_of
 from narrows.declare.endpoint import Endpoint, counts
@@ -22,7 +23,7 @@ from narrows.stores.commits import Lifetimes
 from narrows.stores.ended import MemoryEnded
 from narrows.stores.memory import MemoryLimiter, MemoryRehearsals
 from narrows.stores.memory_commits import MemoryCommits
-from narrows.telemetry import CallSpan
+from narrows.telemetry import CallSpan, Telemetry
 from narrows.testing import Clock
 
 TRACE_ID = "0123456789abcdef0123456789abcdef"
@@ -117,6 +118,8 @@ def preparing(
         sessions=Sessions(chosen, key=bytes(32), now=now, ended=lambda: ended),
         sendables=sendables_of(used, chosen, []),
         receipts=Receipts({"k": bytes(32)}),
+        log=RecordLog(lambda _: None),
+        telemetry=lambda: Telemetry.build(chosen),
         rehearsals=lambda: kept,
         commits=lambda: commits,
     )
