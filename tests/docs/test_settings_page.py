@@ -2,13 +2,15 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from narrows import settings
-from narrows.settings.parts import Part
+from narrows.settings import alerting
+from narrows.settings.basis import Part
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 TABLES = {
@@ -25,6 +27,17 @@ TABLES = {
     "`[receipts]`": settings.ReceiptSettings,
     "`[[receipts.keys]]`": settings.ReceiptKey,
     "`[telemetry]`": settings.TelemetrySettings,
+    "`[alerts]`": settings.AlertSettings,
+    "`[alerts.rules]`": alerting.AlertRules,
+    "`[alerts.rules.spike]`": alerting.SpikeSettings,
+    "`[alerts.rules.refusals]`": alerting.RefusalSettings,
+    "`[alerts.rules.new_endpoint]`": alerting.EndpointSettings,
+    "`[alerts.rules.new_origin]`": alerting.OriginSettings,
+    "`[alerts.rules.volume]`": alerting.VolumeSettings,
+    "`[alerts.rules.drift]`": alerting.DriftSettings,
+    "`[alerts.rules.deprecated]`": alerting.DeprecatedSettings,
+    "`[alerts.rules.unused]`": alerting.UnusedSettings,
+    "`[alerts.webhooks.<name>]`": settings.WebhookSettings,
     "`[serving]`": settings.ServingSettings,
 }
 # These keys hold the tables that have a section of their own.
@@ -40,9 +53,18 @@ HOLD_TABLES = {
         "governance",
         "receipts",
         "telemetry",
+        "alerts",
         "serving",
     )
-} | {(settings.IssuerSettings, "client"), (settings.IssuerSettings, "roles"), (settings.ReceiptSettings, "keys")}
+}
+HOLD_TABLES |= {
+    (settings.IssuerSettings, "client"),
+    (settings.IssuerSettings, "roles"),
+    (settings.ReceiptSettings, "keys"),
+    (settings.AlertSettings, "rules"),
+    (settings.AlertSettings, "webhooks"),
+    *((alerting.AlertRules, name) for name in alerting.AlertRules.__struct_fields__),
+}
 
 
 def sections() -> dict[str, str]:
@@ -68,7 +90,13 @@ def shown(field: msgspec.structs.FieldInfo) -> str:
 def test_each_table_of_the_settings_has_its_section():
     """No table is left out, and none is made up."""
     assert list(sections()) == list(TABLES)
-    assert set(Part.__subclasses__()) == set(TABLES.values())
+    assert set(leaves(Part)) == set(TABLES.values())
+
+
+def leaves(kind: type) -> Iterator[type]:
+    """The tables themselves, without what some of them have in common."""
+    for below in kind.__subclasses__():
+        yield from leaves(below) if below.__subclasses__() else (below,)
 
 
 @pytest.mark.parametrize("heading", TABLES)

@@ -19,7 +19,7 @@ from narrows.declare.bff import Bff
 from narrows.errors import NarrowsError, Refusal
 from narrows.settings import Settings, load_settings
 from narrows.settings.absent import offline
-from narrows.settings.parts import Part
+from narrows.settings.basis import Part
 from narrows.settings.reading import is_secret_place, load_document
 from narrows.stores.opening import open_connectors
 from narrows.stores.registry import standing

@@ -3,6 +3,8 @@
 Unknown keys are refused; secrets come from a file or a variable and are masked wherever they are printed.
 """
 
+from narrows.settings.alerting import AlertSettings, WebhookSettings
+from narrows.settings.basis import Secret
 from narrows.settings.parts import (
     Algorithm,
     ClientSettings,
@@ -16,7 +18,6 @@ from narrows.settings.parts import (
     ReceiptKey,
     ReceiptSettings,
     RoleClaim,
-    Secret,
     ServingSettings,
     Settings,
     StoreSettings,
@@ -28,6 +29,7 @@ from narrows.settings.parts import (
 from narrows.settings.reading import load_document, load_settings, merge, read_settings
 
 __all__ = [
+    "AlertSettings",
     "Algorithm",
     "ClientSettings",
     "ConnectorKind",
@@ -47,6 +49,7 @@ __all__ = [
     "TelemetrySettings",
     "TenantSettings",
     "UpstreamSettings",
+    "WebhookSettings",
     "is_loopback",
     "load_document",
     "load_settings",

@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 import msgspec
 
 from narrows.errors import SettingsError
-from narrows.settings.parts import ReceiptSettings, Secret, Settings, StoreSettings
+from narrows.settings.basis import Secret
+from narrows.settings.parts import ReceiptSettings, Settings, StoreSettings
 
 
 class AbsentSecret(Secret):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from narrows.settings.alerting import AlertSettings
 from narrows.settings.parts import (
     ConnectorSettings,
     GovernanceSettings,
@@ -29,6 +30,7 @@ _SINGLE = {
     "governance": GovernanceSettings,
     "receipts": ReceiptSettings,
     "telemetry": TelemetrySettings,
+    "alerts": AlertSettings,
     "serving": ServingSettings,
 }
 _NAMED = {"issuers": IssuerSettings, "upstreams": UpstreamSettings, "connectors": ConnectorSettings}
@@ -125,6 +127,7 @@ def wrong_urls(settings: Settings) -> Iterator[str]:
     urls = {"public_url": settings.public_url}
     urls |= {f"issuers.{name}.url": issuer.url for name, issuer in settings.issuers.items()}
     urls |= {f"upstreams.{name}.url": upstream.url for name, upstream in settings.upstreams.items()}
+    urls |= {f"alerts.webhooks.{name}.url": webhook.url for name, webhook in settings.alerts.webhooks.items()}
     for key, url in urls.items():
         if not _is_url(url):
             yield f"{key} is no plain URL. Remedy: write it as https://host/path, without user, query and fragment."

@@ -10,42 +10,13 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from narrows.settings.alerting import AlertSettings
+from narrows.settings.basis import Amount, Part, Pause, Port, Seconds, Secret, Text
+
 Environment = Literal["development", "staging", "production"]
 ConnectorKind = Literal["low-code", "copilot", "partner", "service"]
 ConnectorState = Literal["draft", "trial", "live", "suspended", "revoked", "expired"]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
-
-Text = Annotated[str, Meta(min_length=1)]
-Seconds = Annotated[float, Meta(gt=0, le=86_400)]
-Pause = Annotated[float, Meta(ge=0, le=86_400)]
-Amount = Annotated[int, Meta(ge=1, le=2**31)]
-Port = Annotated[int, Meta(ge=0, le=65_535)]
-
-
-class Secret:
-    """A secret value: it prints as `Secret(***)` and is read only by `reveal()`."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the secret itself."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._value))
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the settings."""
 
 
 class ClientSettings(Part, frozen=True, kw_only=True):
@@ -227,10 +198,10 @@ class Settings(Part, frozen=True, kw_only=True):
     public_url: Text
     environment: Environment = "production"
     hosts: tuple[str, ...] = ()
-    issuers: dict[str, IssuerSettings] = {}
-    upstreams: dict[str, UpstreamSettings] = {}
-    connectors: dict[str, ConnectorSettings] = {}
-    tenants: dict[str, TenantSettings] = {}
+    issuers: dict[str, IssuerSettings] = msgspec.field(default_factory=dict)
+    upstreams: dict[str, UpstreamSettings] = msgspec.field(default_factory=dict)
+    connectors: dict[str, ConnectorSettings] = msgspec.field(default_factory=dict)
+    tenants: dict[str, TenantSettings] = msgspec.field(default_factory=dict)
     policies: tuple[str, ...] = ()
     model: str | None = None
     policy_check_s: Pause = 1.0
@@ -239,6 +210,7 @@ class Settings(Part, frozen=True, kw_only=True):
     governance: GovernanceSettings = GovernanceSettings()
     receipts: ReceiptSettings = ReceiptSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    alerts: AlertSettings = AlertSettings()
     serving: ServingSettings = ServingSettings()
     base: str = "."
 

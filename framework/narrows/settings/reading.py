@@ -12,8 +12,9 @@ import msgspec
 
 from narrows.errors import SettingsError
 from narrows.settings.absent import AbsentSecret
+from narrows.settings.basis import Secret
 from narrows.settings.faults import explained, wrong_names, wrong_urls
-from narrows.settings.parts import Environment, Secret, Settings
+from narrows.settings.parts import Environment, Settings
 
 _PREFIX = "NARROWS_"
 _FORM = 'a secret is given as { file = "…" } or { env = "…" }, never as text'

@@ -30,7 +30,7 @@ from narrows.errors import (
     RequestTimeout,
     Unavailable,
 )
-from narrows.settings.parts import Amount, Seconds
+from narrows.settings.basis import Amount, Seconds
 from narrows.surfaces.serving_peers import Peers
 from narrows.surfaces.serving_wire import StrictConnection
 
