@@ -30,6 +30,7 @@ from narrows.declare.upstream import Operation
 from narrows.errors import PolicyError, Refusal, StartRefused
 from narrows.identity import Identity
 from narrows.identity.connectors import Directory
+from narrows.identity.revoking import Revoking, Standing
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.roles_names import is_object
 from narrows.identity.sessions import Sessions
@@ -43,7 +44,7 @@ from narrows.settings.absent import refuse_absent
 from narrows.stores import Commits, Limiter, Rehearsals
 from narrows.stores.ended import Ended
 from narrows.stores.memory import MemoryLimiter
-from narrows.stores.opening import open_commits, open_connectors, open_ended, open_rehearsals
+from narrows.stores.opening import open_commits, open_connectors, open_ended, open_rehearsals, open_revoked
 from narrows.stores.registry import Connectors
 from narrows.stores.sealing import Sealer
 from narrows.stores.servers import Servers
@@ -124,6 +125,8 @@ class Plan:
         )
         self.addresses: Limiter = MemoryLimiter(self.steady)
         self.directory = Directory(settings, now=around.now, steady=self.steady)
+        self.revoking = Revoking(self.identity, now=around.now, steady=self.steady)
+        self._standing = Standing(self.directory, self.revoking)
         self.receipts = Receipts.of(settings, self._key)
         self.log = RecordLog(around.write_record)
         self._new_id = around.new_id
@@ -142,7 +145,7 @@ class Plan:
             now=around.now,
             key=self._key,
             on_event=self._count_exchange,
-            recheck=self.directory.refresh,
+            recheck=self._standing.refresh,
         )
         self.sign_in = SignIn(
             settings, self.identity, self._exchanger.redeem, key=self._key, now=around.now, ended=self.ended
@@ -150,6 +153,8 @@ class Plan:
         self.registry = around.connectors or open_connectors(settings)
         self._opened = self.registry if around.connectors is None else None
         self.directory.attach(self.registry, self._exchanger.forget_connector)
+        self._revoked = open_revoked(settings, around.now)
+        self.revoking.attach(self._revoked, self._exchanger.forget_subject)
         self._transports: list[httpx.AsyncBaseTransport] = []
         self._performers = self._make_performers(around)
         ceilings = {entry.endpoint: entry.ceiling for entry in self.entries}
@@ -175,7 +180,7 @@ class Plan:
         """
         refuse_absent(self.settings)
         await self.identity.start()
-        await self.directory.refresh()
+        await self._standing.refresh()
         if twice := checks.twice_refusals(self.settings, self.directory.twice()):
             raise StartRefused(twice)
         await self._tell_unsettled()
@@ -197,6 +202,8 @@ class Plan:
         await self._exchanger.close()
         await self.identity.close()
         await self.directory.close()
+        await self.revoking.close()
+        await self._revoked.close()
         if self._opened is not None:
             await self._opened.close()
         await self.rehearsals.close()
@@ -226,13 +233,12 @@ class Plan:
         )
         return await run(call, entry.steps, self.settle, self.settings.limits.call_s)
 
-    def revoke(self, issuer: str, subject: str, at: float) -> None:
+    async def revoke(self, issuer: str, subject: str, at: float) -> None:
         """Refuse from now on what was issued to somebody until `at` (seconds since 1970), and forget their tokens.
 
-        It holds in this process alone.
+        Every process that shares the store of revocations feels it within half a second. Raises `Unavailable`.
         """
-        self.identity.revoke(issuer, subject, at)
-        self._exchanger.forget_subject(issuer, subject)
+        await self.revoking.revoke(issuer, subject, at)
 
     def programs(self, issuer: str) -> list[Connector]:
         """The programs that are registered with an issuer, by its name in the settings."""
@@ -269,6 +275,7 @@ class Plan:
             settings=self.settings,
             identity=self.identity,
             directory=self.directory,
+            revoking=self.revoking,
             roles=self._roles(endpoints, refusals),
             limiter=MemoryLimiter(self.steady),
             addresses=self.addresses,
@@ -326,7 +333,7 @@ class Plan:
         synthetic = Synthetic(self.digest)
 
         def sender(ways: Mapping[str, Any], committer: Committer | None = None) -> Sender:
-            return Sender(self.sendables, ways, self._exchanger, self.directory, around.now, committer)
+            return Sender(self.sendables, ways, self._exchanger, self._standing, around.now, committer)
 
         reading = sender({key: ReadWire(wire) for key, wire in wires.items()})
         return {

@@ -261,7 +261,7 @@ async def test_case_27_may_act_that_names_us_lets_us(world, may_act):
 async def test_case_29_a_revoked_session_ends_its_kept_tokens(world):
     """After the signal, the unexpired token is not used, and the server's new answer is what counts."""
     assert await world.exchange()
-    world.exchanger.forget_subject("corp", "alice")
+    world.exchanger.forget_subject("corp", "alice", 1)
     world.server.say(400, {"error": "invalid_request"})
     with pytest.raises(InvalidToken):
         await world.exchange()
@@ -291,9 +291,9 @@ async def test_case_83_an_exchange_in_flight_does_not_refill_the_cache(world, wh
     """Revoked while it runs: who waits reads a 503, its token is used by nobody, and the next call asks anew."""
     waiting = await herd(world, size=3)
     if what == "subject":
-        world.exchanger.forget_subject("corp", "alice")
+        world.exchanger.forget_subject("corp", "alice", 1)
     else:
-        world.exchanger.forget_connector("lunch")
+        world.exchanger.forget_connector("lunch", 1)
     late = asyncio.create_task(world.exchange())
     await world.server.arrivals.get()
     world.server.gate.set()

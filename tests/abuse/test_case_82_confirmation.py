@@ -596,7 +596,7 @@ async def test_case_29_82_a_revocation_ends_sessions_too(made: World) -> None:
     """Whoever's tokens are revoked confirms nothing with a session of before."""
     anna, rehearsal = await signed_in(made)
     ben, _ = await signed_in(made, "ben")
-    made.app.plan.revoke("corp", "anna", made.clock())
+    await made.app.plan.revoke("corp", "anna", made.clock())
     assert (await anna.decide(rehearsal)).status_code == 401
     assert (await ben.fetch("DELETE", "/confirm/session")).status_code == 200
 

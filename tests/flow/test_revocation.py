@@ -12,7 +12,7 @@ async def test_a_revoked_subject_is_refused_at_the_next_request() -> None:
     async with world() as made:
         headers = bearer(made.token())
         assert (await made.client.get("/teams/7/bookings", headers=headers)).status_code == 200
-        made.app.plan.revoke("corp", "anna", made.clock())
+        await made.app.plan.revoke("corp", "anna", made.clock())
         before = len(to_upstreams(made))
         for base in ("", "/rehearse", "/sandbox"):
             answer = await made.client.get(f"{base}/teams/7/bookings", headers=headers)
@@ -24,7 +24,7 @@ async def test_a_revoked_subject_is_refused_at_the_next_request() -> None:
 async def test_other_subjects_and_later_tokens_hold() -> None:
     """A revocation is of one subject, and of what was issued until then."""
     async with world() as made:
-        made.app.plan.identity.revoke("corp", "anna", made.clock())
+        await made.app.plan.revoke("corp", "anna", made.clock())
         assert (await made.get("/teams/7/bookings", "ben")).status_code == 200
         assert (await made.get("/teams/7/bookings", "anna")).status_code == 401
         made.clock.move(1)
@@ -37,7 +37,7 @@ async def test_one_token_can_be_revoked() -> None:
         lost, kept = made.token(), made.token()
         for token in (lost, kept):
             assert (await made.client.get("/teams/7/bookings", headers=bearer(token))).status_code == 200
-        made.app.plan.identity.revoke_token("corp", claims_of(lost)["jti"])
+        await made.app.plan.revoking.revoke_token("corp", claims_of(lost)["jti"])
         assert (await made.client.get("/teams/7/bookings", headers=bearer(lost))).status_code == 401
         assert (await made.client.get("/teams/7/bookings", headers=bearer(kept))).status_code == 200
 
@@ -58,6 +58,6 @@ async def test_a_revocation_drops_the_tokens_for_upstreams_too() -> None:
         await made.client.get("/teams/7/bookings", headers=bearer(token))
         await made.client.get("/teams/7/bookings", headers=bearer(token))
         assert len(made.authority.exchanges) == 1
-        made.app.plan.revoke("corp", "anna", made.clock() - 3600)
+        await made.app.plan.revoke("corp", "anna", made.clock() - 3600)
         await made.client.get("/teams/7/bookings", headers=bearer(token))
         assert len(made.authority.exchanges) == 2

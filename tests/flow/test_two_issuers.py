@@ -52,7 +52,7 @@ async def test_records_and_rehearsals_are_apart() -> None:
 async def test_revoking_one_leaves_the_other() -> None:
     """A revocation is of a subject at an issuer."""
     async with world(**second_issuer(maps=(MEMBER,))) as made:
-        made.app.plan.identity.revoke("corp", "anna", made.clock())
+        await made.app.plan.revoke("corp", "anna", made.clock())
         assert (await made.get("/teams/7/bookings")).status_code == 401
         assert await other(made, "/sandbox/teams/7/bookings", teams=[7]) == 200
 

@@ -76,9 +76,14 @@ class Identity:
     def revoke(self, issuer: str, subject: str, at: float) -> None:
         """Refuse from now on every token of a subject that was issued at or before `at` (seconds since the epoch).
 
-        `issuer` is the issuer's name in the settings. This holds for this process, until such tokens have expired.
+        `issuer` is the issuer's name in the settings. This holds for this process, until such tokens have expired;
+        `revoking.Revoking` tells every process.
         """
         self._revocations.add_subject(issuer, subject, at, self._now())
+
+    def revoke_all(self, at: float) -> None:
+        """Refuse from now on every token that was issued at or before `at`, whoever issued it."""
+        self._revocations.add_all(at)
 
     def is_revoked(self, credential: Credential) -> bool:
         """Tell whether what a credential was made from has been revoked: a token, or the sign-in of a session."""

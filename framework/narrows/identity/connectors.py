@@ -6,8 +6,6 @@ and while the registry is away, nothing is decided at all.
 
 from __future__ import annotations
 
-import asyncio
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -17,11 +15,9 @@ from narrows.call import Connector, Credential
 from narrows.declare.commit import OF_KIND, strictest
 from narrows.declare.templates import TEMPLATES
 from narrows.errors import ConnectorRefused
+from narrows.identity.fresh import Fresh
 from narrows.settings import Settings
 from narrows.stores.registry import Connectors, Registered, credentials_until, expiry, standing
-
-FRESH_S = 0.5
-"""How old a snapshot may be; two looks fit into the second that a change may take."""
 
 Client = tuple[str, str]
 
@@ -42,18 +38,16 @@ class Directory:
 
     def __init__(self, settings: Settings, *, now: Callable[[], float], steady: Callable[[], float]) -> None:
         self._now = now
-        self._steady = steady
+        self._fresh = Fresh(self._look, steady)
         self._store: Connectors | None = None
-        self._on_change: Callable[[str], None] = lambda _: None
+        self._on_change: Callable[[str, int], object] = lambda *_: None
         self._configured = {(c.issuer, c.client_id): c for c in configured(settings)}
         self._entries: Mapping[Client, _Known | None] = {}
         self._generations: Mapping[str, int] = {}
         self._generation = -1
-        self._read_at = -math.inf
-        self._flight: asyncio.Task[None] | None = None
 
-    def attach(self, store: Connectors, on_change: Callable[[str], None]) -> None:
-        """Take the registry; `on_change` hears the id of each connector whose entry changed."""
+    def attach(self, store: Connectors, on_change: Callable[[str, int], object]) -> None:
+        """Take the registry; `on_change` hears id and generation of each connector whose entry changed."""
         self._store, self._on_change = store, on_change
 
     async def find(self, issuer: str, client_id: str) -> Connector | None:
@@ -96,29 +90,15 @@ class Directory:
 
     async def refresh(self) -> None:
         """See that the snapshot is fresh; many who ask at once wait for one look. Raises `Unavailable`."""
-        if self._store is None or self._steady() - self._read_at < FRESH_S:
-            return
-        if self._flight is None:
-            self._flight = asyncio.create_task(self._read(self._store))
-            self._flight.add_done_callback(self._landed)
-        # The look belongs to nobody: whoever is cancelled while waiting leaves it to the others.
-        await asyncio.shield(self._flight)
+        await self._fresh.see()
 
     async def close(self) -> None:
         """Let a look that is under way end; the store is closed by whoever opened it."""
-        if self._flight is not None:
-            await asyncio.gather(self._flight, return_exceptions=True)
+        await self._fresh.close()
 
-    def _landed(self, flight: asyncio.Task[None]) -> None:
-        self._flight = None
-        # Marks an error as seen, also when everybody who waited for it has gone.
-        _ = flight.cancelled() or flight.exception()
-
-    async def _read(self, store: Connectors) -> None:
-        began = self._steady()
-        if await store.generation() != self._generation:
-            self._take(*await store.all())
-        self._read_at = began
+    async def _look(self) -> None:
+        if self._store is not None and await self._store.generation() != self._generation:
+            self._take(*await self._store.all())
 
     def _take(self, generation: int, entries: list[Registered]) -> None:
         """Put a new snapshot in place, and tell whose entry changed."""
@@ -126,7 +106,7 @@ class Directory:
         self._entries, self._generation = _by_client(entries, self._now()), generation
         for name in before.keys() | self._generations.keys():
             if before.get(name) != self._generations.get(name):
-                self._on_change(name)
+                self._on_change(name, self._generations.get(name, generation))
 
 
 def _by_client(entries: list[Registered], now: float) -> dict[Client, _Known | None]:

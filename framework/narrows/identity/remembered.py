@@ -63,6 +63,7 @@ class Revocations:
         self._capacity = capacity
         self._at: OrderedDict[tuple[str, str, str], float] = OrderedDict()
         self._marks: dict[str, float] = {}
+        self._all = -1.0
 
     def __len__(self) -> int:
         return len(self._at)
@@ -75,15 +76,19 @@ class Revocations:
         """Refuse one token; `name` is what `token_id` says of it."""
         self._add(("jti", issuer, name), now, now)
 
+    def add_all(self, at: float) -> None:
+        """Refuse every token that was issued at or before `at`, whoever issued it."""
+        self._all = max(at, self._all)
+
     def cover(self, credential: Credential) -> bool:
         """Tell whether a token is revoked."""
-        if not self._at and not self._marks:
+        if not self._at and not self._marks and self._all < 0:
             return False
         issuer, issued = credential.issuer, float(credential.claims["iat"])
         return (
             issued <= self._at.get(("sub", issuer, credential.subject), -1.0)
             or ("jti", issuer, token_id(credential)) in self._at
-            or issued <= self._marks.get(issuer, -1.0)
+            or issued <= max(self._all, self._marks.get(issuer, -1.0))
         )
 
     def _add(self, entry: tuple[str, str, str], at: float, now: float) -> None:

@@ -42,6 +42,7 @@ def prepare(preparing: Preparing) -> Step | None:
     async def authenticate(call: Call) -> None:
         try:
             token = _token(call.raw)
+            await ground.revoking.refresh()
             credential = ground.identity.known(token) or await _verify(ground, call, token, unverified)
             call.credential, call.caller = credential, _caller(credential)
             connector = await ground.directory.find(credential.issuer, credential.client_id)

@@ -47,6 +47,7 @@ def by_session(ground: Ground, *, changes: bool) -> Step:
         if session is None:
             raise missing("The session has ended.")
         credential = sessions.credential(session)
+        await ground.revoking.refresh()
         if identity.is_revoked(credential):
             raise missing("The session has ended.")
         call.credential = credential

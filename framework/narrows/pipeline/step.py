@@ -17,6 +17,7 @@ from narrows.declare.upstream import Operation
 from narrows.errors import Refusal
 from narrows.identity import Identity
 from narrows.identity.connectors import Directory
+from narrows.identity.revoking import Revoking
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.sessions import Sessions
 from narrows.pipeline.receipts import Receipts
@@ -38,6 +39,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     settings: Settings
     identity: Identity
     directory: Directory
+    revoking: Revoking
     roles: LiveRoles
     limiter: Limiter
     addresses: Limiter

@@ -23,6 +23,7 @@ from narrows.stores.memory import MemoryRehearsals
 from narrows.stores.memory_commits import MemoryCommits
 from narrows.stores.registry import Connectors
 from narrows.stores.reviews import MemoryReviews, Reviews, SqliteReviews
+from narrows.stores.revoked import MemoryRevoked, Revoked, SqliteRevoked
 from narrows.stores.sealing import KEY_BYTES
 from narrows.stores.sqlite import SqliteRehearsals
 from narrows.stores.sqlite_commits import SqliteCommits
@@ -83,6 +84,13 @@ def open_connectors(settings: Settings) -> Connectors:
     _, path, key = _place(settings, "connectors")
     with _opening(settings, "connectors"):
         return MemoryConnectors() if path is None else SqliteConnectors(path, key)
+
+
+def open_revoked(settings: Settings, now: Callable[[], float]) -> Revoked:
+    """Open what keeps revocations: it lies where the registry of connectors lies, under the same conditions."""
+    _, path, key = _place(settings, "connectors")
+    with _opening(settings, "connectors"):
+        return MemoryRevoked(now) if path is None else SqliteRevoked(path, now, key)
 
 
 def open_reviews(settings: Settings) -> Reviews:

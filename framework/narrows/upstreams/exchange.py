@@ -131,13 +131,16 @@ class Exchanger:
         )
         return await authority.obtain(self._endpoint(authority), _CODE, ask)
 
-    def forget_subject(self, issuer: str, subject: str) -> None:
-        """Void all tokens of a person or service (their sessions were revoked), also those on their way."""
-        self._subjects.advance((issuer, subject))
+    def forget_subject(self, issuer: str, subject: str, epoch: int) -> None:
+        """Void all tokens of a person or service from before this epoch, also those on their way: it was revoked."""
+        self._subjects.advance((issuer, subject), epoch)
 
-    def forget_connector(self, connector_id: str) -> None:
-        """Void all tokens of a connector (its record or state changed), also those on their way."""
-        self._connectors.advance(connector_id)
+    def forget_connector(self, connector_id: str, epoch: int) -> None:
+        """Void all tokens of a connector from before this epoch (its record or state changed), also those on their way.
+
+        The epoch is the registry's generation.
+        """
+        self._connectors.advance(connector_id, epoch)
 
     def discard(self, token: Secret) -> None:
         """Forget one token, because the upstream answered 401 to it."""

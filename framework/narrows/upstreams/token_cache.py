@@ -139,8 +139,9 @@ class TokenCache:
 class Epochs:
     """A number for each name that grows when the name is forgotten; what was made under an older one is void.
 
-    At most `capacity` names are told apart. Beyond that all names get a new number at once, which costs exchanges
-    but never revives anything.
+    The numbers are those of the stores that all processes share, so that all know a name under the same epoch. At most
+    `capacity` names are told apart. Beyond that all names get a new number at once, which costs exchanges but never
+    revives anything.
     """
 
     def __init__(self, capacity: int = 10_000) -> None:
@@ -153,10 +154,12 @@ class Epochs:
         """The name's epoch now."""
         return self._of.get(name, self._floor)
 
-    def advance(self, name: Hashable) -> None:
-        """Begin the name's next epoch."""
-        self._last += 1
-        self._of[name] = self._last
+    def advance(self, name: Hashable, number: int) -> None:
+        """Begin the name's epoch of that number; one that it has reached already changes nothing."""
+        if number <= self.of(name):
+            return
+        self._last = max(self._last, number)
+        self._of[name] = number
         if len(self._of) > self._capacity:
             self._of.clear()
             self._floor = self._last

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from narrows.errors import ConnectorRefused, Unavailable
-from narrows.identity.connectors import FRESH_S, Directory, configured
+from narrows.identity.connectors import Directory, configured
+from narrows.identity.fresh import FRESH_S
 from narrows.settings import Settings, read_settings
 from narrows.stores.connectors import MemoryConnectors
 from tests.unit.declare import records
@@ -43,7 +44,7 @@ class Knowing:
         self.changed: list[str] = []
         clock = self.office.clock
         self.directory = Directory(settings or bare(), now=clock, steady=clock)
-        self.directory.attach(self.store, self.changed.append)
+        self.directory.attach(self.store, lambda name, _: self.changed.append(name))
 
     async def find(self, client_id: str = "lunch-app"):
         """Look a program up, when half a second has passed."""

@@ -14,6 +14,7 @@ from narrows.declare.endpoint import Endpoint, counts
 from narrows.declare.shape import endpoint_shape
 from narrows.declare.upstream import Answer
 from narrows.identity import Identity, connectors
+from narrows.identity.revoking import Revoking
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.sessions import Sessions
 from narrows.pipeline.receipts import Receipts
@@ -112,6 +113,7 @@ def preparing(
         settings=chosen,
         identity=cast("Identity", identity),
         directory=connectors.Directory(chosen, now=now, steady=now),
+        revoking=Revoking(cast("Identity", identity), now=now, steady=now),
         roles=LiveRoles([(role, endpoint.id) for role in sorted(endpoint.roles or ())], policies),
         limiter=MemoryLimiter(now),
         addresses=MemoryLimiter(now),

@@ -74,10 +74,10 @@ async def test_forgetting_voids_what_is_kept_and_nothing_else(world, mine):
     """A revoked subject or a changed connector loses its tokens; all others keep theirs."""
     first, other = await world.exchange(), await world.exchange("bob", connector=connector("other"))
     if mine == "subject":
-        world.exchanger.forget_subject("corp", "alice")
-        world.exchanger.forget_subject("partner", "bob")
+        world.exchanger.forget_subject("corp", "alice", 1)
+        world.exchanger.forget_subject("partner", "bob", 2)
     else:
-        world.exchanger.forget_connector("lunch")
+        world.exchanger.forget_connector("lunch", 1)
     assert await world.exchange() != first
     assert await world.exchange("bob", connector=connector("other")) is other
 

@@ -176,7 +176,7 @@ def test_epochs_grow_and_never_return():
     """A name's epoch changes when it advances, and beyond the capacity all change at once, never back."""
     epochs = Epochs(capacity=2)
     seen = [(epochs.of("a"), epochs.of("b"))]
-    for name in ("a", "b", "a", "c", "a"):
-        epochs.advance(name)
+    for name, number in (("a", 1), ("b", 2), ("a", 3), ("a", 2), ("c", 4), ("a", 5)):
+        epochs.advance(name, number)
         seen.append((epochs.of("a"), epochs.of("b")))
-    assert seen == [(0, 0), (1, 0), (1, 2), (3, 2), (4, 4), (5, 4)]
+    assert seen == [(0, 0), (1, 0), (1, 2), (3, 2), (3, 2), (4, 4), (5, 4)]
