@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 Text = str | int | float | bool | None
-Document = Mapping[str, Text | tuple[str, ...]]
+Document = Mapping[str, Text | tuple[str, ...] | Mapping[str, Text]]
 
 LONGEST = 512
 
@@ -23,13 +24,24 @@ def json_line(document: Document) -> bytes:
 
     Keys are sorted, texts are cut to 512 characters, and every control is escaped.
     """
-    bounded = {
-        key: _short(value) if isinstance(value, str) else _each(value) if isinstance(value, tuple) else value
-        for key, value in document.items()
-    }
-    line = _encode(bounded)
+    line = _encode(bounded(document))
     # Most lines are plain ASCII, and to know that takes a hundredth of the search's time.
     return (line if line.isascii() and b"\x7f" not in line else _ACTIVE.sub(_escape, line)) + b"\n"
+
+
+def bounded(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with its texts cut to 512 characters, and no half of a surrogate pair in them."""
+    return {key: _bounded(value) for key, value in document.items()}
+
+
+def _bounded(value: Any) -> Any:
+    if isinstance(value, str):
+        return _short(value)
+    if isinstance(value, tuple):
+        return _each(value)
+    if isinstance(value, Mapping):
+        return {_short(key): _bounded(inner) for key, inner in value.items()}
+    return value
 
 
 def _each(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def grow(head: Head, hashes: Iterable[bytes]) -> tuple[Head, list[Node]]:
 
 
 def root(head: Head) -> bytes:
-    """The hash of the whole tree; that of no leaf is SHA-256 of nothing. Raises `ValueError` for a head that is none."""
+    """The hash of the whole tree, or of nothing at all. Raises `ValueError` for a head that is none."""
     if len(head.peaks) != head.size.bit_count():
         raise ValueError(f"a tree of {head.size} leaves has {head.size.bit_count()} peaks, not {len(head.peaks)}")
     return fold(head.peaks) if head.peaks else EMPTY_ROOT

@@ -1,0 +1,65 @@
+"""The bytes of a leaf: a record as canonical JSON (RFC 8785), so that whoever has the record can hash it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import rfc8785
+
+from narrows.audit.line import bounded
+
+_SAFE = 2**53
+# Between these, the shortest decimal of a number has the same digits in JavaScript and in msgspec.
+_LEAST, _MOST = 1e-4, 1e15
+
+_NOTHING: tuple[Any, ...] = (None, "", (), {})
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def leaf_of(record: msgspec.Struct) -> bytes:
+    """The leaf of a record: what it says, without what it says nothing about. Texts are bounded as in a line.
+
+    Raises `ValueError` for a number that JSON cannot hold exactly (RFC 8785, 3.2.2.3).
+    """
+    said = {name: value for name, value in msgspec.structs.asdict(record).items() if value not in _NOTHING}
+    return canonical(bounded(said))
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """Canonical JSON. Raises `ValueError` for what has none: a number out of bounds, half of a surrogate pair."""
+    try:
+        plain = {_key(name): _plain(value) for name, value in document.items()}
+    except _OddError:
+        return rfc8785.dumps(dict(document))
+    # Of plain values msgspec makes the same bytes in a tenth of the time; a test holds the two together.
+    return _encode(plain)
+
+
+class _OddError(Exception):
+    """A value that not every encoder writes alike."""
+
+
+def _key(name: str) -> str:
+    """A key; RFC 8785 sorts by UTF-16, which makes a difference beyond ASCII."""
+    if not name.isascii():
+        raise _OddError
+    return name
+
+
+def _plain(value: Any) -> Any:
+    """A value of which every encoder makes the same JSON."""
+    match value:
+        case None | bool() | str():
+            return value
+        case int() if -_SAFE < value < _SAFE:
+            return value
+        case float() if _LEAST <= abs(value) < _MOST or value == 0:
+            return int(value) if value.is_integer() else value
+        case tuple():
+            return [_plain(one) for one in value]
+        case Mapping():
+            return {_key(name): _plain(inner) for name, inner in value.items()}
+    raise _OddError
