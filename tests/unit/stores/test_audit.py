@@ -11,8 +11,8 @@ from narrows.errors import Unavailable
 from narrows.stores.audit import Head, Person
 from narrows.stores.memory_audit import MemoryAuditStore
 from narrows.stores.sqlite_audit import SqliteAuditStore
-from tests.unit.stores.audit_body import *  # noqa: F403 # the tests themselves
-from tests.unit.stores.audit_body import ANNA, grown
+from tests.unit.stores.promises.audit import *
+from tests.unit.stores.promises.audit import ANNA, grown
 
 
 @pytest.fixture(params=["memory", "sqlite"])
