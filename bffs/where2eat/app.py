@@ -32,6 +32,7 @@ def not_yet_started(booking: Booking, now: datetime) -> bool:
     scope="dining:read",
     uses=[People.team, Places.nearby],
     rate="30/minute",
+    slo="99.5% under 2s",
 )
 async def dining_suggestions(team_id: TeamId, open_at: Moment | None = None, limit: PageSize = 5) -> list[Suggestion]:
     """Places where every member of the team can eat, nearest first.
@@ -65,6 +66,7 @@ async def team_bookings(team_id: TeamId) -> list[Booking]:
     scope="dining:book",
     uses=[Tables.book],
     rate="5/minute",
+    slo="99.9%",
 )
 async def book_table(team_id: TeamId, booking: NewBooking) -> Booking:
     """Book a table for the team."""

@@ -25,6 +25,7 @@ from narrows.call import Allowance, Call, Connector, Mode, Performer, Raw, Reply
 from narrows.declare.bff import Bff
 from narrows.declare.endpoint import Endpoint, counts
 from narrows.declare.shape import Shape
+from narrows.declare.slo import Slo
 from narrows.declare.types import Money
 from narrows.declare.upstream import Operation
 from narrows.errors import PolicyError, Refusal, StartRefused
@@ -138,6 +139,9 @@ class Plan:
         self.telemetry = Telemetry.build(
             settings, tracer_provider=around.tracer_provider, meter_provider=around.meter_provider
         )
+        for endpoint in bff.endpoints:
+            if endpoint.slo is not None:
+                self.telemetry.expect(endpoint.id, Slo.parse(endpoint.slo).under_s)
         self._exchanger = Exchanger(
             settings,
             token_endpoint=self.identity.token_endpoint,

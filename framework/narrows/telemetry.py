@@ -28,6 +28,7 @@ from opentelemetry.trace import (
     StatusCode,
     Tracer,
     TracerProvider,
+    format_span_id,
     format_trace_id,
     set_span_in_context,
 )
@@ -91,12 +92,17 @@ def _check(key: str, value: Value) -> None:
 
 
 class OperationSpan:
-    """The span of one operation, as a context manager; this one, without telemetry, only knows its name."""
+    """The span of one operation, as a context manager; this one, without telemetry, knows its name and its call."""
 
-    __slots__ = ("operation",)
+    __slots__ = ("_call", "operation")
 
-    def __init__(self, operation: str) -> None:
+    def __init__(self, operation: str, call: CallSpan) -> None:
         self.operation = operation
+        self._call = call
+
+    def answered(self, size: int) -> None:
+        """Note the bytes of an answer of the upstream."""
+        self._call.received += size
 
     def set(self, key: str, value: Value) -> None:
         """Note an attribute. Raises `ValueError` for a key that is not in `ATTRIBUTES`."""
@@ -110,12 +116,18 @@ class OperationSpan:
 
 
 class CallSpan:
-    """What telemetry knows of one call; this one, without telemetry, only holds `trace_id` (32 hexadecimal digits)."""
+    """What telemetry knows of one call; this one, without telemetry, holds no more than its attributes.
 
-    __slots__ = ("trace_id",)
+    `trace_id` has 32 hexadecimal digits, `span_id` 16, or is None without a span; `received` are the bytes that
+    upstreams answered with.
+    """
 
-    def __init__(self, trace_id: str) -> None:
+    __slots__ = ("received", "span_id", "trace_id")
+
+    def __init__(self, trace_id: str, span_id: str | None = None) -> None:
         self.trace_id = trace_id
+        self.span_id = span_id
+        self.received = 0
 
     @property
     def context(self) -> Context:
@@ -131,7 +143,7 @@ class CallSpan:
 
     def child(self, operation: str) -> OperationSpan:
         """Make the span of one operation, such as `Tables.book`; client spans made within become its children."""
-        return OperationSpan(operation)
+        return OperationSpan(operation, self)
 
     def end(self, status: int, problem_type: str | None) -> None:
         """End the span with the status sent and the `type` of the problem, if one was; a second time does nothing."""
@@ -145,6 +157,7 @@ class _Instruments:
         self.metrics = metrics
         self.server = server
         self.clock = clock
+        self.objectives: dict[str, float | None] = {}
 
 
 class _LiveOperation(OperationSpan):
@@ -152,8 +165,9 @@ class _LiveOperation(OperationSpan):
 
     __slots__ = ("_context", "_instruments", "_span", "_started", "_token")
 
-    def __init__(self, instruments: _Instruments, parent: Context, operation: str) -> None:
-        super().__init__(operation)
+    def __init__(self, instruments: _Instruments, call: CallSpan, operation: str) -> None:
+        super().__init__(operation, call)
+        parent = call.context
         self._instruments = instruments
         self._started = instruments.clock()
         self._span = instruments.tracer.start_span(operation, parent, attributes={"narrows.operation": operation})
@@ -163,6 +177,10 @@ class _LiveOperation(OperationSpan):
     def set(self, key: str, value: Value) -> None:
         _check(key, value)
         self._span.set_attribute(key, value)
+
+    def answered(self, size: int) -> None:
+        super().answered(size)
+        self._instruments.metrics.put("narrows.upstream.size", size, {"narrows.operation": self.operation})
 
     def __enter__(self) -> Self:
         self._token = contexts.attach(self._context)
@@ -192,7 +210,7 @@ class _LiveCall(CallSpan):
     __slots__ = ("_attributes", "_context", "_instruments", "_method", "_span", "_started")
 
     def __init__(self, instruments: _Instruments, span: Span, method: str, trace_id: str) -> None:
-        super().__init__(trace_id)
+        super().__init__(trace_id, format_span_id(span.get_span_context().span_id))
         self._instruments: _Instruments | None = instruments
         self._span = span
         self._method = method
@@ -214,8 +232,8 @@ class _LiveCall(CallSpan):
 
     def child(self, operation: str) -> OperationSpan:
         if self._instruments is None:
-            return OperationSpan(operation)
-        return _LiveOperation(self._instruments, self._context, operation)
+            return OperationSpan(operation, self)
+        return _LiveOperation(self._instruments, self, operation)
 
     def end(self, status: int, problem_type: str | None) -> None:
         instruments, self._instruments = self._instruments, None
@@ -250,6 +268,22 @@ class _LiveCall(CallSpan):
         call["narrows.outcome"] = known.get("narrows.outcome") or _outcome(status)
         put("narrows.calls", 1, call)
         put("narrows.call.duration", took, call, self._context)
+        if "narrows.problem" in known:
+            endpoint_and_problem = {
+                key: call.get(key, known.get(key)) for key in ("narrows.endpoint", "narrows.problem")
+            }
+            put("narrows.problems", 1, endpoint_and_problem)
+        self._judge(instruments, took)
+
+    def _judge(self, instruments: _Instruments, took: float) -> None:
+        """Count a live call as good or bad, where its endpoint has an objective; see `narrows.declare.slo`."""
+        endpoint, mode = (self._attributes.get(key) for key in ("narrows.endpoint", "narrows.mode"))
+        if mode != "live" or endpoint not in instruments.objectives:
+            return
+        under = instruments.objectives[str(endpoint)]
+        verdict = _verdict(str(self._attributes.get("narrows.outcome")), under is not None and took > under)
+        if verdict is not None:
+            instruments.metrics.put("narrows.slo.calls", 1, {"narrows.endpoint": endpoint, "narrows.verdict": verdict})
 
 
 class Telemetry:
@@ -340,6 +374,16 @@ class Telemetry:
         """Record a value into a histogram, or set a gauge, of the same list, by the same rules as `count`."""
         self.count(name, value, **labels)
 
+    def expect(self, endpoint: str, under_s: float | None) -> None:
+        """Judge the live calls of an endpoint by an objective: answered, and within `under_s` seconds if that is said.
+
+        Both of its series begin with nothing here, because Prometheus does not see a series that begins with one grow.
+        """
+        if self._instruments is not None:
+            self._instruments.objectives[endpoint] = under_s
+            for verdict in ("good", "bad"):
+                self.count("narrows.slo.calls", 0, endpoint=endpoint, verdict=verdict)
+
     async def close(self) -> None:
         """Send what is left and shut down the providers that were built here; those passed in stay open."""
         closing, self._closing = self._closing, ()
@@ -357,6 +401,13 @@ def _outcome(status: int) -> str:
     if status < 400:
         return "ok"
     return "failed" if status >= 500 else "refused"
+
+
+def _verdict(outcome: str, slow: bool) -> str | None:
+    """Whether a call was good or bad by its objective; None for one that does not count."""
+    if outcome == "failed" or (slow and outcome in ("ok", "cancelled")):
+        return "bad"
+    return "good" if outcome == "ok" else None
 
 
 def _export(endpoint: str, settings: Settings) -> tuple[TracerProvider, MeterProvider, tuple[Callable[[], Any], ...]]:

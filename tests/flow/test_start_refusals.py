@@ -728,6 +728,8 @@ def seldom(team_id: Id):
         ({"problems": Gone}, "problems-unclear"),
         ({"problems": [Gone()]}, "problems-unclear"),
         ({"problems": [ValueError]}, "problems-unclear"),
+        ({"slo": "100% under 300ms"}, "slo-unclear"),
+        ({"slo": 99.5}, "slo-unclear"),
         ({"public": "it is for everybody"}, "guard-unknown"),
         ({"owned": True}, "guard-unknown"),
         ({"role": {"member"}}, "guard-unknown"),

@@ -163,7 +163,70 @@ def test_metrics_of_a_call(seen: Seen) -> None:
         ],
         "narrows.calls": [(labels, 1)],
         "narrows.call.duration": [(labels, (0.25, 1))],
+        "narrows.problems": [
+            ({"narrows.endpoint": "book", "narrows.problem": "urn:narrows:problem:forbidden"}, 1),
+        ],
     }
+
+
+@pytest.mark.parametrize(
+    ("mode", "outcome", "status", "slow", "verdict"),
+    [
+        ("live", "ok", 200, False, "good"),
+        ("live", "ok", 200, True, "bad"),
+        ("live", "failed", 503, False, "bad"),
+        ("live", "cancelled", 499, True, "bad"),
+        ("live", "cancelled", 499, False, None),
+        ("live", "denied", 403, True, None),
+        ("live", "refused", 429, False, None),
+        ("rehearse", "ok", 200, True, None),
+        ("sandbox", "failed", 500, True, None),
+    ],
+)
+def test_live_calls_are_judged_by_their_objective(
+    seen: Seen, mode: str, outcome: str, status: int, slow: bool, verdict: str | None
+) -> None:
+    """Slow and failed are bad; what the client could have sent better, and what is not live, does not count."""
+    seen.telemetry.expect("book", 0.2 if slow else 0.3)
+    span = seen.telemetry.start_call("POST", [])
+    for key, value in {"narrows.endpoint": "book", "narrows.mode": mode, "narrows.outcome": outcome}.items():
+        span.set(key, value)
+    span.end(status, None)
+
+    counted = {labels["narrows.verdict"]: number for labels, number in seen.metrics["narrows.slo.calls"]}
+    assert counted == {"good": 0, "bad": 0, **({verdict: 1} if verdict else {})}
+
+
+def test_an_objective_without_a_time_counts_answers_alone(seen: Seen) -> None:
+    """However long it took; and an endpoint without an objective is not judged."""
+    seen.telemetry.expect("book", None)
+    for endpoint in ("book", "other"):
+        span = seen.telemetry.start_call("POST", [])
+        span.set("narrows.endpoint", endpoint)
+        span.set("narrows.mode", "live")
+        span.set("narrows.outcome", "ok")
+        span.end(200, None)
+
+    labels = [({"narrows.endpoint": "book", "narrows.verdict": verdict}, n) for verdict, n in (("good", 1), ("bad", 0))]
+    assert seen.metrics["narrows.slo.calls"] == labels
+
+
+def test_exemplars_lead_from_a_bucket_to_a_trace(seen: Seen) -> None:
+    """The histograms of calls and operations each hold the id of a trace that is kept."""
+    span = seen.telemetry.start_call("GET", SOUND)
+    with span.child("Tables.book"):
+        pass
+    span.end(200, None)
+    data = seen.reader.get_metrics_data()
+    assert data is not None
+    exemplars = {
+        metric.name: [format(one.trace_id or 0, "032x") for one in point.exemplars]
+        for scope in data.resource_metrics[0].scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+    }
+    durations = ("http.server.request.duration", "narrows.call.duration", "narrows.upstream.duration")
+    assert {name: exemplars[name] for name in durations} == {key: [TRACE] for key in durations}
 
 
 def test_unmatched_calls_make_one_series(seen: Seen) -> None:
@@ -310,7 +373,9 @@ async def test_without_telemetry_nothing_happens() -> None:
     span.set("narrows.mode", "live")
     with span.child("Tables.book") as operation:
         operation.set("narrows.price", "0.05 EUR")
+        operation.answered(7)
     span.end(200, None)
+    telemetry.expect("book", 0.3)
     telemetry.exchange("made")
     telemetry.effect("Tables.book", "live")
     await telemetry.close()
@@ -318,6 +383,7 @@ async def test_without_telemetry_nothing_happens() -> None:
     assert telemetry.client_transport(inner) is inner
     assert span.context == context.Context()
     assert operation.operation == "Tables.book"
+    assert (span.received, span.span_id) == (7, None)
 
 
 async def test_metrics_alone_still_have_a_trace_id() -> None:

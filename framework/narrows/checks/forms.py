@@ -14,6 +14,7 @@ from narrows.checks.paths import path_is_text
 from narrows.checks.refusing import refuse
 from narrows.declare.commit import Commit
 from narrows.declare.endpoint import Endpoint
+from narrows.declare.slo import Slo
 from narrows.declare.upstream import Operation, Times
 from narrows.errors import Problem, Refusal
 
@@ -53,8 +54,19 @@ def _function(endpoint: Endpoint) -> Iterator[Refusal]:
     if endpoint.commit not in get_args(Commit) or (endpoint.kind == "read" and endpoint.commit != "open"):
         rule = f"`commit` of a {endpoint.kind} is not {endpoint.commit!r}"
         yield refuse("commit-unclear", endpoint, rule, 'write commit="receipt" or "confirmed" on a write')
+    yield from _objective(endpoint)
     if endpoint.status not in (200, 201, 202):
         yield refuse("status-unclear", endpoint, f"{endpoint.status!r} is no status of a success", "use status=201")
+
+
+def _objective(endpoint: Endpoint) -> Iterator[Refusal]:
+    if endpoint.slo is None:
+        return
+    try:
+        Slo.parse(endpoint.slo)
+    except (ValueError, TypeError) as error:
+        rule = str(error) if _is(endpoint.slo, str) else "`slo` is not text"
+        yield refuse("slo-unclear", endpoint, rule, 'write slo="99.9%" or slo="99.5% under 300ms"')
 
 
 def _who(endpoint: Endpoint) -> Iterator[Refusal]:

@@ -34,6 +34,7 @@ class Guards(TypedDict, total=False):
     - `rate`: `30/minute` (per caller, or `… per connector`, `… per tenant`), or several;
     - `problems`: the problems that the handler itself answers with;
     - `for_services`: whether a service may call without a person;
+    - `slo`: what its live calls are held to over 28 days, `99.9%` or `99.5% under 300ms`;
     - `holes`: what is not decided yet: with one left, nothing starts;
     - `commit`: how a live write may come at the least: `open`, `receipt` or `confirmed`.
     """
@@ -51,6 +52,7 @@ class Guards(TypedDict, total=False):
     problems: Sequence[type[Problem]]
     for_services: bool
     commit: Commit
+    slo: str
     holes: Sequence[str]
 
 

@@ -45,6 +45,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     problems: tuple[type[Problem], ...] = ()
     for_services: bool = False
     commit: Commit = "open"
+    slo: str | None = None
     holes: tuple[str, ...] = ()
     public: str | None = None
     owned: bool = False

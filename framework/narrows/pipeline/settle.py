@@ -14,6 +14,7 @@ from narrows.declare.endpoint import Endpoint
 from narrows.declare.types import Money
 from narrows.errors import InternalError, Problem, Unavailable
 from narrows.pipeline.faults import tell
+from narrows.pipeline.measuring import measure
 from narrows.pipeline.offering import Offers
 from narrows.pipeline.rehearsal import owner_of, write_document
 from narrows.pipeline.replies import SAFE, problem_reply
@@ -81,8 +82,9 @@ class Settle:
             concluding = asyncio.ensure_future(self._conclude(call, call.commitment, None))
             self._concluding.add(concluding)
             concluding.add_done_callback(self._concluding.discard)
-        self._is_put_down(self._record(call, Reply(_CLOSED, [], b""), None, "cancelled"))
-        self._close(call, _CLOSED, None, "cancelled")
+        reply = Reply(_CLOSED, [], b"")
+        self._is_put_down(self._record(call, reply, None, "cancelled"))
+        self._close(call, reply, None, "cancelled")
 
     async def close(self) -> None:
         """Wait for what is still put down; the stores are closed by whoever opened them."""
@@ -172,13 +174,14 @@ class Settle:
         if call.way != "self-test" and not await self._is_kept(call, self._record(call, reply, problem, outcome)):
             problem, outcome = Unavailable(headers={"Retry-After": "5"}), "failed"
             reply = problem_reply(problem, call.span.trace_id, call.sent, call.unknown)
-        self._close(call, reply.status, problem, outcome)
+        self._close(call, reply, problem, outcome)
         return reply
 
-    def _close(self, call: Call, status: int, problem: Problem | None, outcome: str) -> None:
-        """End the span."""
+    def _close(self, call: Call, reply: Reply, problem: Problem | None, outcome: str) -> None:
+        """Count what it took, and end the span."""
         self._mark(call, outcome)
-        call.span.end(status, problem.type if problem else None)
+        measure(self._telemetry, call, len(reply.body))
+        call.span.end(reply.status, problem.type if problem else None)
 
     async def _is_kept(self, call: Call, record: Record) -> bool:
         """Write the record: on the disk before the answer where somebody's data go out, or something was changed."""
@@ -247,8 +250,6 @@ class Settle:
             span.set("narrows.rule", _without_id(call.rule, call))
         if call.price is not None:
             span.set("narrows.price", str(call.price))
-        for operation in (*call.sent, *call.unknown, *(effect.operation for effect in call.effects)):
-            self._telemetry.effect(operation, call.mode)
 
 
 def _not_kept(fault: Exception) -> Literal[False]:

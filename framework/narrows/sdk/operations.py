@@ -10,6 +10,7 @@ import msgspec
 from narrows.call import Page
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
+from narrows.declare.slo import Slo
 from narrows.declare.shape import Parameter
 from narrows.pipeline.claim.header import IDEMPOTENCY_KEY, RECEIPT
 from narrows.plan import Entry
@@ -166,6 +167,7 @@ def _facts(entry: Entry) -> dict[str, Any]:
         ],
         "effects": [o.id for o in used if o.kind == "write"],
         "rate": [str(Rate.parse(rate)) for rate in endpoint.rates or ()],
+        "slo": None if endpoint.slo is None else str(Slo.parse(endpoint.slo)),
         "price": None if entry.ceiling is None else str(entry.ceiling),
         "public": endpoint.public,
         "owned": endpoint.owned,

@@ -86,7 +86,7 @@ class Sender:
 
     async def send(self, call: Call, sendable: Sendable, values: Mapping[str, Any]) -> Any:
         """Send bound values: token, request, answer."""
-        with call.span.child(sendable.operation.id):
+        with call.span.child(sendable.operation.id) as span:
             token = await self._token(call, sendable)
             await self._check_program(call, sendable)
             headers = {"Authorization": f"Bearer {token.reveal()}"} if token else {}
@@ -97,6 +97,7 @@ class Sender:
                 # The intent may have waited for the disk, and the answer of before is too old by then.
                 await self._check_program(call, sendable)
             answer = await self._deliver(call, sendable, request)
+            span.answered(len(answer.body))
             if answer.status == 401 and token:
                 self._tokens.discard(token)
             value = read_answer(call, sendable, answer)

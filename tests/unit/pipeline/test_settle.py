@@ -3,6 +3,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.trace import NoOpTracerProvider
 
 from narrows import NumberId, Problem
 from narrows.audit.log import RecordLog
@@ -17,7 +19,7 @@ from narrows.stores import Owner
 from narrows.stores.commits import Lifetimes
 from narrows.stores.memory import MemoryRehearsals
 from narrows.stores.memory_commits import MemoryCommits
-from narrows.telemetry import CallSpan
+from narrows.telemetry import CallSpan, Telemetry
 from narrows.testing import Clock, Records
 from narrows.upstreams.commitment import Commitment, attempt_of
 from tests.unit.pipeline import calls
@@ -42,10 +44,11 @@ class Span(CallSpan):
         self.ends.append((status, problem_type))
 
 
-class Effects:
+class Effects(Telemetry):
     """Keeps the effects that are counted."""
 
     def __init__(self) -> None:
+        super().__init__(None, (NoOpTracerProvider(), NoOpMeterProvider()), random=bytes)
         self.counted: list[tuple[str, str]] = []
 
     def effect(self, operation: str, mode: str) -> None:
@@ -71,7 +74,7 @@ class Ended:
             rehearsals=self.rehearsals,
             commits=self.commits,
             offers=Offers(calls.settings(), Receipts({"k": KEY}), {}, {}),
-            telemetry=self.effects,  # type: ignore[arg-type]  # only effects are counted through it
+            telemetry=self.effects,
             ceilings={ENDPOINT: Money.parse("2 EUR")},
             sensitive=False,
             key=KEY,
