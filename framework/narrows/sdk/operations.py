@@ -10,8 +10,8 @@ import msgspec
 from narrows.call import Page
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
-from narrows.declare.slo import Slo
 from narrows.declare.shape import Parameter
+from narrows.declare.slo import Slo
 from narrows.pipeline.claim.header import IDEMPOTENCY_KEY, RECEIPT
 from narrows.plan import Entry
 from narrows.sdk.problems import Problems
