@@ -45,10 +45,11 @@ from narrows.settings.absent import refuse_absent
 from narrows.stores import Commits, Limiter, Rehearsals
 from narrows.stores.ended import Ended
 from narrows.stores.memory import MemoryLimiter
-from narrows.stores.opening import open_commits, open_connectors, open_ended, open_rehearsals, open_revoked
+from narrows.stores.opening import open_commits, open_connectors, open_ended, open_rehearsals, open_revoked, open_shelf
 from narrows.stores.registry import Connectors
 from narrows.stores.sealing import Sealer
 from narrows.stores.servers import Servers
+from narrows.stores.tokens import SharedTokens
 from narrows.telemetry import CallSpan, Telemetry
 from narrows.transport import Dial, dial
 from narrows.upstreams.breaker import Breaker
@@ -63,6 +64,7 @@ from narrows.upstreams.wire import LiveWire, ReadWire
 Counts = dict[Operation[..., Any], int]
 
 _TOLD = 100
+_EXCHANGE = ("joined", "refused", "shared", "away", "foreign")
 _log = logging.getLogger("narrows.plan")
 
 
@@ -150,6 +152,7 @@ class Plan:
             key=self._key,
             on_event=self._count_exchange,
             recheck=self._standing.refresh,
+            shared=self._shared_tokens(),
         )
         self.sign_in = SignIn(
             settings, self.identity, self._exchanger.redeem, key=self._key, now=around.now, ended=self.ended
@@ -346,8 +349,15 @@ class Plan:
             "sandbox": Sandbox(self.sendables, Synthetic(open_digest), self.digest, around.sleep),
         }
 
+    def _shared_tokens(self) -> SharedTokens | None:
+        opened = open_shelf(self.settings, self.servers)
+        if opened is None:
+            return None
+        shelf, key = opened
+        return SharedTokens(shelf, key, now=self.now, steady=self.steady, on_event=self._count_exchange)
+
     def _count_exchange(self, event: str) -> None:
-        names = {"hit": "cached", "exchange": "made", "joined": "joined", "refused": "refused"}
+        names = {"hit": "cached", "exchange": "made", **{name: name for name in _EXCHANGE}}
         self.telemetry.exchange(names.get(event, "failed"))  # type: ignore[arg-type]  # the values are the literals
 
 

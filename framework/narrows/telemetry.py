@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-ExchangeEvent = Literal["cached", "made", "joined", "refused", "failed"]
+ExchangeEvent = Literal["cached", "shared", "made", "joined", "refused", "failed", "away", "foreign"]
 
 ATTRIBUTES = frozenset({
     "error.type",
@@ -356,7 +356,10 @@ class Telemetry:
         return trace_transport(inner, *self._providers)
 
     def exchange(self, event: ExchangeEvent) -> None:
-        """Count one look for an upstream token: found in the cache, made, joined to one in flight, refused, failed."""
+        """Count one look for an upstream token: found in the cache, made, joined to one in flight, refused, failed.
+
+        `shared`: found where processes share them; `away`, `foreign`: that place was away, or held something foreign.
+        """
         self.count("narrows.exchanges", event=event)
 
     def effect(self, operation: str, mode: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from narrows.errors import Forbidden, InteractionRequired, InvalidToken, Problem, Unavailable
 from narrows.upstreams.dialects import peek
+from tests.unit.stores.shelf import MemoryShelf
 from tests.unit.upstreams.fake_authority import (
     READ,
     TABLES,
@@ -24,10 +25,10 @@ WIDE = frozenset({"profiles:read", "teams:read"})
 STEP_UP = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
 
 
-@pytest.fixture
-def world():
-    """An exchanger over a fake authorization server."""
-    return World()
+@pytest.fixture(params=["alone", "shared"])
+def world(request):
+    """An exchanger over a fake authorization server, with a cache of its own or one that processes share."""
+    return World(shelf=MemoryShelf() if request.param == "shared" else None)
 
 
 async def test_case_18_a_hang_ends_within_the_deadline_and_blocks_nobody():

@@ -140,6 +140,7 @@ class StoreSettings(Part, frozen=True, kw_only=True):
     commits: str = "memory:"
     commit_s: float = 86_400.0
     connectors: str = "memory:"
+    tokens: str = "memory:"
     redis: Secret | None = None
     postgres: Secret | None = None
     key: Secret | None = None

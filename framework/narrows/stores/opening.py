@@ -21,12 +21,15 @@ from narrows.stores.connectors import MemoryConnectors, SqliteConnectors
 from narrows.stores.ended import Ended, MemoryEnded, SqliteEnded
 from narrows.stores.memory import MemoryRehearsals
 from narrows.stores.memory_commits import MemoryCommits
+from narrows.stores.redis_tokens import RedisShelf
 from narrows.stores.registry import Connectors
 from narrows.stores.reviews import MemoryReviews, Reviews, SqliteReviews
 from narrows.stores.revoked import MemoryRevoked, Revoked, SqliteRevoked
 from narrows.stores.sealing import KEY_BYTES
+from narrows.stores.servers import Servers
 from narrows.stores.sqlite import SqliteRehearsals
 from narrows.stores.sqlite_commits import SqliteCommits
+from narrows.stores.tokens import Shelf
 
 _MAKE_KEY = (
     "make a key with `openssl rand -base64 32 > stores.key`, keep that file out of the repository, "
@@ -38,6 +41,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "rehearsals": ("memory", "sqlite"),
     "commits": ("memory", "sqlite"),
     "connectors": ("memory", "sqlite"),
+    "tokens": ("memory", "redis"),
 }
 """What each store of `[stores]` may lie on."""
 
@@ -91,6 +95,22 @@ def open_revoked(settings: Settings, now: Callable[[], float]) -> Revoked:
     _, path, key = _place(settings, "connectors")
     with _opening(settings, "connectors"):
         return MemoryRevoked(now) if path is None else SqliteRevoked(path, now, key)
+
+
+def open_shelf(settings: Settings, servers: Servers) -> tuple[Shelf, bytes] | None:
+    """Open where processes find each other's tokens for upstreams, and its key; None when each keeps its own.
+
+    Raises `SettingsError` as `open_rehearsals` does, and for a registry in memory beside it.
+    """
+    kind, _, key = _place(settings, "tokens")
+    if kind == "memory":
+        return None
+    if _named(settings, "connectors")[0] == "memory" and settings.environment != "development":
+        raise SettingsError(
+            "stores.tokens: tokens are shared with processes that do not know what is revoked in the registry of this "
+            'one. Remedy: set stores.connectors = "sqlite:connectors.db", or tokens = "memory:".'
+        )
+    return RedisShelf(servers.redis), key
 
 
 def open_reviews(settings: Settings) -> Reviews:

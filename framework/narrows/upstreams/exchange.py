@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from narrows.call import Connector, Credential
 from narrows.errors import Forbidden, Problem, Refusal, Unavailable
 from narrows.settings import Secret, Settings, UpstreamSettings, is_loopback
+from narrows.stores.tokens import Mark, Shared, SharedTokens
 from narrows.transport import Dial
 from narrows.upstreams.authority import Authority, away
 from narrows.upstreams.dialects import Ask, AuthorizationCode, CodeAsk, Dialect, Issued
@@ -44,6 +45,7 @@ class Exchanger:
     `now` gives seconds since the epoch. `on_event` hears `hit`, `joined` (one in flight),
     `exchange` (a request sent), `refused` and `failed`. `recheck` is awaited when an exchange has returned: it calls
     `forget_connector` for connectors that changed meanwhile, and raises `Unavailable` when nobody knows.
+    `shared` is where processes find each other's tokens.
     Raises `SettingsError` for a client that cannot prove itself.
     """
 
@@ -57,8 +59,10 @@ class Exchanger:
         key: bytes,
         on_event: Callable[[str], None] = lambda _: None,
         recheck: Callable[[], Awaitable[None]] = _nothing,
+        shared: SharedTokens | None = None,
     ) -> None:
         self._recheck = recheck
+        self._shared = shared
         self._authorities = {
             name: Authority(
                 name,
@@ -105,7 +109,8 @@ class Exchanger:
             # A revocation that came while the request ran also voids what it brought.
             return outcome if epochs == self._epochs(credential, connector) else _CHANGED
 
-        return await self._cache.get(key, obtain)
+        marks = self._marks(credential, connector, epochs) if self._shared else ()
+        return await self._cache.get(key, lambda: self._find(key, marks, obtain))
 
     async def as_service(self, upstream: UpstreamSettings, scopes: frozenset[str]) -> Secret:
         """Get the BFF's own token for the upstream's audience and these scopes. Raises `Unavailable` (503)."""
@@ -113,7 +118,11 @@ class Exchanger:
         ask = _ask(upstream, scopes, authority)
         endpoint = self._endpoint(authority)
         key = self._digest(*_where(authority, endpoint, authority.services, ask))
-        return await self._cache.get(key, lambda: self._obtain(authority, endpoint, authority.services, ask))
+
+        async def obtain() -> Outcome:
+            return await self._obtain(authority, endpoint, authority.services, ask)
+
+        return await self._cache.get(key, lambda: self._find(key, (), obtain))
 
     async def redeem(self, issuer: str, code: Secret, verifier: Secret, redirect_uri: str) -> Issued | Denied:
         """Redeem the code of a person who signed in with this BFF's own client; nothing of it is kept.
@@ -142,15 +151,29 @@ class Exchanger:
         """
         self._connectors.advance(connector_id, epoch)
 
-    def discard(self, token: Secret) -> None:
+    async def discard(self, token: Secret) -> None:
         """Forget one token, because the upstream answered 401 to it."""
-        self._cache.discard(token)
+        for key in self._cache.discard(token):
+            if self._shared is not None:
+                await self._shared.drop(key)
 
     async def close(self) -> None:
         """Stop what is in flight, forget the tokens and close the connections."""
         await self._cache.close()
         for authority in self._authorities.values():
             await authority.close()
+
+    async def _find(self, key: bytes, marks: Sequence[Mark], obtain: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        """A token that another process has obtained already, else a new one, which the others may then have too."""
+        if self._shared is None:
+            return await obtain()
+        found = await self._shared.get(key, marks)
+        if found is not None:
+            return Granted(found.token, found.until)
+        outcome = await obtain()
+        if isinstance(outcome, Granted) and outcome.until is not None:
+            await self._shared.put(key, marks, Shared(outcome.token, outcome.until))
+        return outcome
 
     async def _obtain(self, authority: Authority, endpoint: str, dialect: Dialect, ask: Ask) -> Outcome:
         """Ask the server; the token holds from its arrival here, and no longer than the one it was made from."""
@@ -179,6 +202,11 @@ class Exchanger:
 
     def _epochs(self, credential: Credential, connector: Connector) -> tuple[int, int]:
         return self._subjects.of((credential.issuer, credential.subject)), self._connectors.of(connector.id)
+
+    def _marks(self, credential: Credential, connector: Connector, epochs: tuple[int, int]) -> tuple[Mark, Mark]:
+        """What other processes are told of the epochs, without whose they are."""
+        subject = self._digest("subject", credential.issuer, credential.subject)
+        return Mark(subject, epochs[0]), Mark(self._digest("connector", connector.id), epochs[1])
 
     def _digest(self, *inputs: Any) -> bytes:
         """One key for all that a token depends on; MessagePack carries lengths, so that no two inputs look alike."""

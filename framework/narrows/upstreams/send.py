@@ -34,7 +34,7 @@ class Tokens(Protocol):
         """Get a token for the service itself."""
         ...
 
-    def discard(self, token: Secret) -> None:
+    async def discard(self, token: Secret) -> None:
         """Forget a token that an upstream refused."""
         ...
 
@@ -99,7 +99,7 @@ class Sender:
             answer = await self._deliver(call, sendable, request)
             span.answered(len(answer.body))
             if answer.status == 401 and token:
-                self._tokens.discard(token)
+                await self._tokens.discard(token)
             value = read_answer(call, sendable, answer)
             if place is not None and call.commitment is not None:
                 call.commitment.after(place, value)

@@ -83,10 +83,12 @@ class TokenCache:
             raise outcome.problem()
         return outcome.token
 
-    def discard(self, token: Secret) -> None:
-        """Forget a token wherever it is kept, because an upstream refused it."""
-        for key in [key for key, (outcome, _, _) in self._kept.items() if _holds(outcome, token)]:
+    def discard(self, token: Secret) -> list[bytes]:
+        """Forget a token wherever it is kept, because an upstream refused it; answers under which keys it was."""
+        found = [key for key, (outcome, _, _) in self._kept.items() if _holds(outcome, token)]
+        for key in found:
             del self._kept[key]
+        return found
 
     async def close(self) -> None:
         """Stop the requests in flight and forget everything; those who wait read that the server is stopping."""

@@ -12,6 +12,7 @@ import httpx
 
 from narrows.call import Connector, Credential
 from narrows.settings import ClientSettings, IssuerSettings, Secret, Settings, UpstreamSettings
+from narrows.stores.tokens import SharedTokens, Shelf
 from narrows.upstreams.dialects import ACCESS_TOKEN
 from narrows.upstreams.exchange import Exchanger
 
@@ -81,11 +82,14 @@ class FakeAuthority:
 
 
 class World:
-    """An exchanger over one or more fake authorization servers, with a clock that a test moves."""
+    """An exchanger over one or more fake authorization servers, with a clock that a test moves.
 
-    def __init__(self, **options: Any) -> None:
+    With a `shelf` and the `server` of another, it is a second process beside that.
+    """
+
+    def __init__(self, shelf: Shelf | None = None, server: FakeAuthority | None = None, **options: Any) -> None:
         self.at = START
-        self.server = FakeAuthority()
+        self.server = server or FakeAuthority()
         self.events: list[str] = []
         self.dialled: list[str | None] = []
         self.endpoints: dict[str, str] = {}
@@ -104,7 +108,12 @@ class World:
             now=lambda: self.at,
             key=b"k" * 32,
             on_event=self.events.append,
+            shared=self.sharing(shelf) if shelf else None,
         )
+
+    def sharing(self, shelf: Shelf) -> SharedTokens:
+        """The tokens of a shelf, as this process uses them."""
+        return SharedTokens(shelf, bytes(32), now=lambda: self.at, steady=lambda: self.at, on_event=self.events.append)
 
     def dial(self, ca: str | None) -> httpx.AsyncBaseTransport:
         """Reach the fake server, whatever the host."""

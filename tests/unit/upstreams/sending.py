@@ -85,7 +85,7 @@ class Tokens:
         self.asked.append(("", "", scopes))
         return Secret(f"service-{len(self.asked)}")
 
-    def discard(self, token: Secret) -> None:
+    async def discard(self, token: Secret) -> None:
         self.discarded.append(token)
 
 

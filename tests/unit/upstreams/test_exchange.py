@@ -65,7 +65,7 @@ async def test_a_token_without_a_life_is_not_kept(world):
 async def test_a_discarded_token_is_obtained_anew(world):
     """After an upstream's 401 the next call asks again."""
     first = await world.exchange()
-    world.exchanger.discard(first)
+    await world.exchanger.discard(first)
     assert await world.exchange() != first
 
 
