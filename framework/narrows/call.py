@@ -51,6 +51,16 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     actors: tuple[str, ...] = ()
 
 
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """A caller as records name them: `hash` under a `key` (32 bytes) that is theirs alone, and can be destroyed."""
+
+    hash: str
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"Named({self.hash})"
+
+
 class Connector(msgspec.Struct, frozen=True, kw_only=True):
     """The program that calls, as it is registered; never named by a header.
 
@@ -250,6 +260,8 @@ class Call:
     happened, `failed` of those that did not happen; `in_flight` counts those under way. `raised` are the problems that
     operations ended in. `rates_left` is what each rate of the endpoint still allows after this call.
 
+    `named` is the caller as records name them, and `decoded` says that `arguments` hold what their types say.
+
     `moment` is what `now()` tells; `ids` are those that `new_id()` gave, and `ids_due` those that it gives first,
     because a rehearsal gave them. `made` are the answers that a rehearsal made up, `sources` tells which of them gave a
     stand-in (of `stand_ins`, which only grows; it has an index), and `recalled` are those of an earlier one.
@@ -268,6 +280,7 @@ class Call:
         "credential",
         "deadline",
         "decision",
+        "decoded",
         "domain",
         "effects",
         "effects_id",
@@ -282,6 +295,7 @@ class Call:
         "made",
         "mode",
         "moment",
+        "named",
         "notes",
         "now_s",
         "open",
@@ -337,8 +351,10 @@ class Call:
         self.open = True
         self.credential: Credential | None = None
         self.caller: Caller | None = None
+        self.named: Named | None = None
         self.connector: Connector | None = None
         self.arguments: dict[str, Any] = {}
+        self.decoded = False
         self.given: dict[str, Any] = {}
         self.domain: str | None = None
         self.rule: str | None = None

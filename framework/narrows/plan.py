@@ -21,6 +21,8 @@ from opentelemetry.trace import TracerProvider
 
 from narrows import checks
 from narrows.audit.log import RecordLog
+from narrows.audit.persons import Persons
+from narrows.audit.redaction import Redactor
 from narrows.call import Allowance, Call, Connector, Mode, Performer, Raw, Reply, Way, random_id
 from narrows.declare.bff import Bff
 from narrows.declare.endpoint import Endpoint, counts
@@ -43,8 +45,10 @@ from narrows.pipeline.step import Ground, Preparing, Step
 from narrows.settings import Settings
 from narrows.settings.absent import refuse_absent
 from narrows.stores import Commits, Limiter, Rehearsals
+from narrows.stores.audit import AuditStore
 from narrows.stores.ended import Ended
 from narrows.stores.memory import MemoryLimiter
+from narrows.stores.memory_audit import MemoryAuditStore
 from narrows.stores.opening import open_commits, open_connectors, open_ended, open_rehearsals, open_revoked, open_shelf
 from narrows.stores.registry import Connectors
 from narrows.stores.sealing import Sealer
@@ -132,8 +136,10 @@ class Plan:
         self._standing = Standing(self.directory, self.revoking)
         self.receipts = Receipts.of(settings, self._key)
         self.log = RecordLog(around.write_record)
+        self.persons = Persons(lambda: self.audit, key=self._key, steady=self.steady)
         self._new_id = around.new_id
         self.entries = self._prepare(tuple(builtins))
+        self.audit: AuditStore = MemoryAuditStore()
         self.servers = Servers(settings.stores)
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now)
         self.commits: Commits = open_commits(settings, around.now)
@@ -153,6 +159,7 @@ class Plan:
             on_event=self._count_exchange,
             recheck=self._standing.refresh,
             shared=self._shared_tokens(),
+            log=self.log,
         )
         self.sign_in = SignIn(
             settings, self.identity, self._exchanger.redeem, key=self._key, now=around.now, ended=self.ended
@@ -173,8 +180,8 @@ class Plan:
             offers=Offers(settings, self.receipts, ceilings, declarations),
             telemetry=self.telemetry,
             ceilings=ceilings,
+            redactors={entry.endpoint: Redactor(entry.endpoint, entry.shape) for entry in self.entries},
             sensitive=bff.sensitivity in ("personal", "secret"),
-            key=self._key,
             now=around.now,
             new_id=around.new_id,
             public_url=settings.public_url,
@@ -291,6 +298,7 @@ class Plan:
             receipts=self.receipts,
             log=self.log,
             telemetry=lambda: self.telemetry,
+            persons=self.persons,
             rehearsals=lambda: self.rehearsals,
             commits=lambda: self.commits,
         )

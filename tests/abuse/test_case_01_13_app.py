@@ -37,8 +37,8 @@ async def refused(forge: Any, *paths: str) -> None:
             assert not any(piece and piece.encode() in got.body for piece in token.split("."))
         assert to_upstreams(w) == []
         assert w.authority.exchanges == []
-        assert {record["caller"] for record in w.records.all()} == {None}
-        assert {record["problem"] for record in w.records.all()} == {"urn:narrows:problem:invalid-token"}
+        assert {record["caller"] for record in w.records.calls()} == {None}
+        assert {record["problem"] for record in w.records.calls()} == {"urn:narrows:problem:invalid-token"}
 
 
 @pytest.mark.parametrize("algorithm", ["none", "NONE", "nOnE"])

@@ -273,7 +273,7 @@ async def test_case_24_a_token_that_was_not_asked_for_is_not_used(name: str) -> 
         got = await ask(w.app, BOOKINGS, token=w.token())
         assert (got.status, got.kind) == (503, "unavailable")
         assert to_upstreams(w) == []
-        record = w.records.all()[-1]
+        record = w.records.calls()[-1]
         assert (record["outcome"], record["status"], record["problem"]) == (
             "failed",
             503,

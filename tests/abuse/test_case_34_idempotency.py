@@ -37,7 +37,7 @@ async def test_case_34_the_same_again_is_answered_and_not_done() -> None:
             assert (again.status, again.body) == (first.status, first.body)
             assert (first.header("idempotency-replayed"), again.header("idempotency-replayed")) == (None, "true")
         assert len(host.writes) == 1
-        assert [record["effects"] for record in made.records.all()] == [["Ledger.add"], [], []]
+        assert [record["effects"] for record in made.records.calls()] == [["Ledger.add"], [], []]
 
 
 async def test_case_34_the_same_key_with_another_request_is_a_422() -> None:

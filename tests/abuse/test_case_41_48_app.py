@@ -300,7 +300,7 @@ async def test_case_45_a_header_changes_neither_route_nor_identity() -> None:
                 plain = await ask(w.app, target, token=token)
                 odd = await ask(w.app, target, token=token, headers=[(name, value)])
                 assert (odd.status, *without_links(odd)) == (plain.status, *without_links(plain)), name
-                first, second = ({k: v for k, v in r.items() if k not in VOLATILE} for r in w.records.all()[-2:])
+                first, second = ({k: v for k, v in r.items() if k not in VOLATILE} for r in w.records.calls()[-2:])
                 assert first == second, name
             assert (await ask(w.app, "/teams/7/bookings", headers=[(name, value)])).status == 401, name
         for request in to_upstreams(w):
@@ -381,7 +381,7 @@ async def test_case_47_a_smuggled_booking_is_not_made(lines: list[str]) -> None:
         assert await client.rest() == b""
         assert w.bookings() == 0
         assert to_upstreams(w) == []
-        assert w.records.all() == []
+        assert w.records.calls() == []
 
 
 METHODS = ["HEAD", "OPTIONS", "TRACE", "CONNECT", "PATCH", "PUT", "post", "Delete", "get", "PROPFIND", "X" * 40, ""]

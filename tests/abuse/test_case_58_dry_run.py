@@ -47,7 +47,7 @@ async def test_case_58_a_header_makes_no_dry_run_and_unmakes_none(headers: list[
         for base, writes in (("/rehearse", 0), ("/sandbox", 0), ("", 1)):
             assert (await send(made, base + PATH, headers=headers)).status == 200
             assert len(host.writes) == writes
-            assert made.records.all()[-1]["mode"] == (base.removeprefix("/") or "live")
+            assert made.records.calls()[-1]["mode"] == (base.removeprefix("/") or "live")
 
 
 @pytest.mark.parametrize("base", ["", "/rehearse", "/sandbox"])
@@ -79,7 +79,7 @@ async def test_case_58_a_dry_run_makes_no_idempotency_record(base: str, tmp_path
             }
         read.close()
         assert kept == dict.fromkeys(kept, 0)
-        assert [record["idempotency"] for record in made.records.all()] == [None] * 4
+        assert [record["idempotency"] for record in made.records.calls()] == [None] * 4
         live = await send(made, headers=headers)
         assert (live.status, live.header("idempotency-replayed"), len(host.writes)) == (200, None, 1)
 

@@ -284,7 +284,7 @@ async def test_case_60_a_matcher_that_fails_denies(tmp_path: Path, more: str) ->
     model.write_text(MODEL.replace("{more}", more))
     async with world(**policed(file, ANNA, model=str(model))) as made:
         assert await reads(made) == 403
-        assert made.records.all()[-1]["rule"].startswith("own model: matcher error")
+        assert made.records.calls()[-1]["rule"].startswith("own model: matcher error")
         assert await reads(made, "ben") == 403
         assert to_upstreams(made) == []
 

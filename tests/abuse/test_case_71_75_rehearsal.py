@@ -104,7 +104,7 @@ async def test_case_71_what_a_rehearsed_read_cost_is_counted() -> None:
     async with running() as (made, _):
         await ask(made.app, "/teams/7/line", token=made.token())
         await ask(made.app, "/rehearse/teams/7/line", token=made.token())
-        live, rehearsed = made.records.all()[-2:]
+        live, rehearsed = made.records.calls()[-2:]
         assert (live["price"], rehearsed["price"]) == ("0.01 EUR", "0.01 EUR")
         assert (live["mode"], rehearsed["mode"]) == ("live", "rehearse")
 

@@ -37,7 +37,7 @@ async def cancelled(folder: Path, method: str) -> None:
         writing.cancel()
         await asyncio.wait((writing,))
         assert writing.cancelled()
-        [record] = made.records.all()
+        [record] = made.records.calls()
         assert (record["status"], record["outcome"]) == (499, "cancelled")
 
 

@@ -115,7 +115,7 @@ async def test_case_79_a_stored_answer_needs_todays_authorisation(tmp_path: Path
             assert got.status == 403
             assert first.body not in got.body
         assert len(host.writes) == 1
-        assert [record["idempotency"] for record in made.records.all()[:2]] == ["first", "replayed"]
+        assert [record["idempotency"] for record in made.records.calls()[:2]] == ["first", "replayed"]
 
 
 async def test_case_79_without_a_durable_intent_nothing_leaves(tmp_path: Path) -> None:

@@ -311,7 +311,7 @@ async def test_case_80_drift_in_the_second_effect_names_what_was_sent(path: str)
         assert got.problem["effects"] == ["Store.add"]
         assert "Store.note" in got.problem["detail"]
         assert [where for where, _ in host.bodies] == ["/items"]
-        assert made.records.all()[-1]["effects"] == ["Store.add"]
+        assert made.records.calls()[-1]["effects"] == ["Store.add"]
         # It is used up: what it stood for has happened in part.
         assert (await spend(made, receipt, path)).problem["reason"] == "spent"
 

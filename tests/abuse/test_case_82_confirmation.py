@@ -143,7 +143,7 @@ async def test_case_82_the_record_tells_who_decided_what(made: World) -> None:
     for decision in ("allow", "refuse"):
         await anna.decide(rehearsal, decision)
     await anna.decide(foreign)
-    looked, *decided, denied = made.records.all()[-4:]
+    looked, *decided, denied = made.records.calls()[-4:]
     assert [(one["rehearsal"], one["decision"]) for one in decided] == [(rehearsal, "allow"), (rehearsal, "refuse")]
     assert {one["caller"] for one in decided} == {looked["caller"]} != {None}
     assert [(one["rehearsal"], one["decision"]) for one in (looked, denied)] == [(None, None)] * 2

@@ -31,7 +31,7 @@ async def test_a_suspension_while_the_intent_waits_stops_the_write(
         assert (answer.status_code, answer.json()["type"]) == (403, "urn:narrows:problem:connector-refused")
         assert "effects" not in answer.json()
         assert host.written == []
-        assert made.records.all()[-1]["effects"] == []
+        assert made.records.calls()[-1]["effects"] == []
         # Nothing left, so nothing is open, and the key is free for when the program may write again.
         assert await made.app.plan.commits.unsettled(10) == []
         monkeypatch.undo()

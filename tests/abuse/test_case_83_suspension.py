@@ -140,7 +140,7 @@ async def test_a_change_between_two_writes_stops_the_second(monkeypatch: pytest.
         assert (answer.status_code, problem["type"]) == (403, "urn:narrows:problem:connector-refused")
         assert problem["effects"] == ["Tables.first"]
         assert host.written == ["/first"]
-        assert made.records.all()[-1]["effects"] == ["Tables.first"]
+        assert made.records.calls()[-1]["effects"] == ["Tables.first"]
 
 
 async def test_a_write_does_not_leave_while_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:

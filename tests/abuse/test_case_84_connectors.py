@@ -35,7 +35,7 @@ async def test_no_header_names_a_connector(headers: dict[str, str]) -> None:
     async with registered() as (made, _):
         known = {**bearer(made.token(client_id="where2eat-page")), **headers}
         assert (await made.client.get(BOOKINGS, headers=known)).status_code == 403
-        assert made.records.all()[-1]["connector"] is None
+        assert made.records.calls()[-1]["connector"] is None
 
 
 @pytest.mark.parametrize("name", ["connector", "client_id", "tenant", "issuer"])
@@ -48,7 +48,7 @@ async def test_neither_body_nor_query_names_a_connector(name: str) -> None:
             assert (await made.client.post(base + BOOKINGS, json=body, headers=token)).status_code == 403
             answer = await made.client.get(f"{base}{BOOKINGS}?{name}=copilot", headers=token)
             assert answer.status_code == 403
-        assert {record["connector"] for record in made.records.all()} == {None}
+        assert {record["connector"] for record in made.records.calls()} == {None}
 
 
 async def test_a_token_names_its_program_by_what_the_issuer_signed() -> None:

@@ -189,7 +189,7 @@ async def test_every_call_is_attributed_in_token_record_and_trace() -> None:
         assert (await made.get(BOOKINGS)).status_code == 200
         [request] = made.network.to("tables.test")
         claims = claims_of(request.headers["authorization"].removeprefix("Bearer "))
-        record = made.records.all()[-1]
+        record = made.records.calls()[-1]
     purpose = "Find a place for a team's lunch, and book it"
     assert claims["sub"] == "anna"
     assert claims["authorization_details"] == [

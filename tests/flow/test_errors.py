@@ -44,7 +44,7 @@ async def test_the_trace_id_is_the_clients() -> None:
     async with world() as made:
         headers = {**bearer(made.token()), "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
         answer = await made.client.get("/teams/8/bookings", headers=headers)
-        assert problem(answer, "forbidden")["trace_id"] == TRACE == made.records.all()[-1]["trace_id"]
+        assert problem(answer, "forbidden")["trace_id"] == TRACE == made.records.calls()[-1]["trace_id"]
 
 
 async def test_a_denial_says_what_is_missing_and_not_who_has_it() -> None:
@@ -85,7 +85,7 @@ async def test_what_fails_behind_the_bff_stays_behind_it(host: Any) -> None:
     async with world(hosts={"people.test": host}) as made:
         answer = await made.get("/teams/7/dining-suggestions")
         assert answer.status_code == 502
-        assert answer.json()["trace_id"] == made.records.all()[-1]["trace_id"]
+        assert answer.json()["trace_id"] == made.records.calls()[-1]["trace_id"]
         assert [word for word in (*INSIDE, person("anna").iban) if word in answer.text] == []
         assert person("anna").iban not in b"".join(made.records.lines).decode()
 
@@ -112,4 +112,4 @@ async def _nowhere(made: World) -> None:
     wrong = await made.post("/teams/7/dining-suggestions", {})
     problem(wrong, "method-not-allowed")
     assert wrong.headers["allow"] == "GET"
-    assert [record["status"] for record in made.records.all()[-2:]] == [404, 405]
+    assert [record["status"] for record in made.records.calls()[-2:]] == [404, 405]

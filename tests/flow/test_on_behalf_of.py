@@ -52,7 +52,7 @@ async def test_the_record_says_who_acted() -> None:
     """The record of a call holds a keyed hash of the caller, the connector, the tenant and what was asked for."""
     async with world() as made:
         await made.get("/teams/7/bookings")
-        record = made.records.all()[-1]
+        record = made.records.calls()[-1]
         assert (record["connector"], record["tenant"], record["scopes_asked"]) == (
             "copilot",
             "example",

@@ -64,7 +64,7 @@ async def test_all_spans_are_of_the_clients_trace() -> None:
             assert operation.name in ("People.team", "Places.nearby")
             assert by_id[operation.parent.span_id] is entry
         assert {one["trace_id"] for one in made.upstreams["people"].state.received} == {TRACE}
-        assert made.records.all()[-1]["trace_id"] == TRACE
+        assert made.records.calls()[-1]["trace_id"] == TRACE
 
 
 @pytest.mark.parametrize("base", ["", "/rehearse", "/sandbox"])
@@ -97,4 +97,4 @@ async def test_spans_tell_who_and_by_which_rule() -> None:
         assert attributes["narrows.connector"] == "copilot"
         assert attributes["narrows.mode"] == "rehearse"
         assert str(attributes["narrows.rule"]).startswith("role:member in team:{team_id}")
-        assert attributes["narrows.caller"] == made.records.all()[-1]["caller"]
+        assert attributes["narrows.caller"] == made.records.calls()[-1]["caller"]

@@ -50,7 +50,7 @@ async def test_a_copilot_writes_what_the_person_confirmed_and_once() -> None:
         assert made.bookings() == 0
         await made.confirm(rehearsed)
         assert (await live(made, rehearsed)).status_code == 201
-        record = made.records.all()[-1]
+        record = made.records.calls()[-1]
         assert (record["receipt"], record["effects"]) == (told["id"], ["Tables.book"])
         again = await live(made, rehearsed)
         assert (again.status_code, again.json()["reason"]) == (409, "spent")

@@ -37,7 +37,7 @@ async def test_a_rehearsed_booking_is_listed_and_not_made() -> None:
         assert rehearsal["scopes"] == {"needed": ["dining:book"], "asked": [], "listed": ["bookings:write"]}
         assert rehearsal["stand_ins"] == ["/id"]
         assert rehearsal["rule"].startswith("role:member in team:7")
-        assert rehearsal["trace_id"] == made.records.all()[-2]["trace_id"]
+        assert rehearsal["trace_id"] == made.records.calls()[-2]["trace_id"]
         assert (made.bookings(), to_upstreams(made)) == (0, [])
 
 

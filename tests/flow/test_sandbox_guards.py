@@ -52,7 +52,7 @@ async def test_what_is_refused_live_is_refused_alike(why: str) -> None:
         shown = await ask(made, "/sandbox", method, path, body, **token)
         assert live.status_code >= 400
         assert bare(shown) == bare(live)
-        one, other = made.records.all()
+        one, other = made.records.calls()
         assert (one["mode"], other["mode"]) == ("live", "sandbox")
         same = ("status", "outcome", "problem", "endpoint", "method", "caller", "connector", "tenant", "rule", "domain")
         assert {name: other[name] for name in same} == {name: one[name] for name in same}
@@ -83,7 +83,7 @@ async def test_every_answer_has_its_record_and_its_rehearsal() -> None:
     """A sandboxed write is recorded with its mode, rule, domain and effect, and its rehearsal can be read."""
     async with world() as made:
         answer = await ask(made, "/sandbox", "POST", BOOKINGS, NEW)
-        (record,) = made.records.all()
+        (record,) = made.records.calls()
         assert (record["mode"], record["status"], record["outcome"]) == ("sandbox", 201, "ok")
         assert record["rule"].startswith("role:member in team:7")
         assert (record["domain"], record["effects"], record["scopes_asked"]) == ("team:7", ["Tables.book"], [])

@@ -71,7 +71,7 @@ async def test_slow_runs_into_the_deadline_of_the_upstream(method: str, path: st
         assert set(waiting.slept) == {2.5}
         unknown = {"POST": ["Tables.book"]}.get(method)
         assert answer.json().get("effects_unknown") == unknown
-        assert (made.records.all()[-1]["scenario"], made.records.all()[-1]["outcome"]) == ("slow", "failed")
+        assert (made.records.calls()[-1]["scenario"], made.records.calls()[-1]["outcome"]) == ("slow", "failed")
         assert to_upstreams(made) == []
 
 
@@ -92,7 +92,7 @@ async def test_unavailable_is_what_an_upstream_that_is_away_gives(method: str, p
         assert shown.status_code == real.status_code == 503
         assert without_trace(shown) == without_trace(real)
         assert shown.headers["retry-after"] == real.headers["retry-after"]
-        assert [record["scenario"] for record in made.records.all()] == ["unavailable", None]
+        assert [record["scenario"] for record in made.records.calls()] == ["unavailable", None]
 
 
 def _away(_: httpx.Request) -> httpx.Response:
@@ -108,7 +108,7 @@ async def test_denied_is_what_a_real_denial_gives(method: str, path: str, body: 
         real = await send(made, method, f"/sandbox{path}", body, subject=stranger)
         assert shown.status_code == real.status_code == 403
         assert without_trace(shown) == without_trace(real)
-        own, _ = made.records.all()
+        own, _ = made.records.calls()
         assert (own["scenario"], own["outcome"], own["rule"]) == ("denied", "denied", "scenario: denied")
 
 
@@ -165,8 +165,8 @@ async def test_elsewhere_the_header_has_no_effect(base: str, scenario: Scenario)
             assert headed.status_code == plain.status_code
             assert plain.status_code < 300
             assert headed.json().keys() == plain.json().keys() if method == "POST" else headed.json() == plain.json()
-            assert made.records.all()[-1]["scenario"] is None
-            assert made.records.all()[-1]["effects"] == made.records.all()[-2]["effects"]
+            assert made.records.calls()[-1]["scenario"] is None
+            assert made.records.calls()[-1]["effects"] == made.records.calls()[-2]["effects"]
         assert made.bookings() == (2 if base == "" else 0)
         assert waiting.slept == []
 

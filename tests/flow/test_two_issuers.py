@@ -41,10 +41,10 @@ async def test_records_and_rehearsals_are_apart() -> None:
     """The two have different hashes in the records, and neither reads the other's rehearsals."""
     async with world(**second_issuer(maps=(MEMBER,))) as made:
         rehearsed = await made.post("/sandbox/teams/7/bookings", NEW)
-        first = made.records.all()[-1]
+        first = made.records.calls()[-1]
         path = rehearsed.links["describedby"]["url"].removeprefix("https://bff.test")
         assert await other(made, path) == 404
-        second = made.records.all()[-1]
+        second = made.records.calls()[-1]
         assert first["caller"] != second["caller"]
         assert (await made.get(path)).status_code == 200
 

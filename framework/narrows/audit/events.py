@@ -1,4 +1,4 @@
-"""What the audit log keeps beside calls: tokens that were obtained, limits reached, connectors changed, alarms."""
+"""What the audit log keeps beside calls: tokens, limits, connectors that changed, alarms, sessions, looks into it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     `time` is RFC 3339 in UTC; `what` says in one word what of its kind it was (`made`, `soft`, `hard`, `suspend`, …);
     `rule` is the limit, budget or policy, `amount` what was counted against it, `by` who did it, `note` their words.
     `trace_id` leads to the call in which it happened, `caller` is a `caller_hash`.
+
+    Of a token (`grant`): `made`, `refused` or `failed`, its `audience` and `scopes`, `by` the issuer's name in the
+    settings. Of a change of a connector: the states `before` and `after`, the `digest` of its record, and the `account`
+    of the machine beside the name that was given. Of the log itself (`audit`): whose hash was `resolved`, `searched`
+    or `forgotten`. Of the confirmation page (`session`): `begun` or `ended`.
     """
 
     time: str
-    event: Literal["grant", "limit", "budget", "connector", "alert", "audit"]
+    event: Literal["grant", "limit", "budget", "connector", "alert", "audit", "session"]
     what: str
     bff: str = ""
     tenant: str | None = None
@@ -29,3 +34,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     amount: str | None = None
     by: str | None = None
     note: str = ""
+    audience: str | None = None
+    scopes: tuple[str, ...] = ()
+    before: str | None = None
+    after: str | None = None
+    digest: str | None = None
+    account: str | None = None

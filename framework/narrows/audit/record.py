@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -13,7 +14,7 @@ _HASH_BYTES = 16
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a call. It holds no token and no name of a person; of the arguments, only the id in `domain`.
+    """What is kept of a call. It holds no token, no name of a person, and of the arguments no free text.
 
     `time` is RFC 3339 in UTC (`timestamp`), `duration_ms` milliseconds. `outcome` is `ok`, `denied` (a rule or role
     said no), `refused` (anything else that the client could have sent better) or `failed`. `caller` is a `caller_hash`;
@@ -24,6 +25,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     or of which a person decided, and `decision` what: `allow` or `refuse`; `receipt` that of the rehearsal whose
     receipt a live call spent; `idempotency` says of a call with a key whether it was the `first`, or `replayed` from
     the store.
+
+    `arguments` are those of the call that a record may show (`narrows.audit.redaction`), and the id in `domain` is one
+    of them; `hidden` names the others, and `arguments_digest` is one of all of them under the caller's own key. `size`
+    is that of the answer's body, in bytes.
     """
 
     time: str
@@ -45,7 +50,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     actors: tuple[str, ...] = ()
     rule: str | None = None
     domain: str | None = None
+    arguments: Mapping[str, str | int | float | bool | None] = {}
+    hidden: tuple[str, ...] = ()
+    arguments_digest: str | None = None
     effects: tuple[str, ...] = ()
+    size: int = 0
     price: str | None = None
     duration_ms: float
     peer: str = ""

@@ -10,10 +10,12 @@ from typing import Literal, NoReturn, Protocol
 
 import msgspec
 
+from narrows.audit.nowhere import Log, Nowhere
 from narrows.declare.bff import Bff
 from narrows.declare.connectors import ConnectorRecord, Written
 from narrows.declare.templates import outside
 from narrows.errors import ConnectorError
+from narrows.governance.recording import record_change
 from narrows.governance.widening import FieldChange, differences
 from narrows.settings import ConnectorState, Settings
 from narrows.stores.registry import (
@@ -35,6 +37,10 @@ _UNAPPROVABLE: dict[ConnectorState, str] = {
     "expired": "write a later day as expires into its file, and apply that first",
     "revoked": "this is for good; register another program under an id of its own",
 }
+
+
+# What takes power away is done even if it cannot be recorded, and that is told.
+_AT_ONCE: tuple[Action, ...] = ("suspend", "revoke", "rotate-compromised")
 
 
 class Judge(Protocol):
@@ -83,8 +89,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 class Governor:
     """Changes the registry of one BFF, by the rules.
 
-    `now` gives seconds since 1970, `judge` is the policy. Its methods raise `ConnectorError`, which tells connector,
-    rule and remedy, and `Unavailable`.
+    `now` gives seconds since 1970, `judge` is the policy, `log` takes a record of each change. Its methods raise
+    `ConnectorError`, which tells connector, rule and remedy, and `Unavailable`.
     """
 
     def __init__(
@@ -95,7 +101,9 @@ class Governor:
         *,
         now: Callable[[], float],
         judge: Judge = no_policy,
+        log: Log | None = None,
     ) -> None:
+        self._log = log or Nowhere()
         self.bff = bff
         self.store = store
         self._settings = settings
@@ -289,7 +297,11 @@ class Governor:
     ) -> Registered:
         _named(by)
         line = self._line(entry.record, action, by, was.state if was else None, entry.state, note)
-        return await self.store.put(entry, line, was.generation if was else 0)
+        if action not in _AT_ONCE:
+            await self._log.room()
+        changed = await self.store.put(entry, line, was.generation if was else 0)
+        await record_change(self._log, self.bff.name, changed, line)
+        return changed
 
     def _line(
         self,

@@ -10,6 +10,7 @@ import msgspec
 
 from narrows.audit.decision import DecisionRecord
 from narrows.audit.line import json_line
+from narrows.audit.nowhere import Log, Nowhere
 from narrows.audit.record import timestamp
 from narrows.declare.bff import Bff
 from narrows.declare.connectors import ConnectorRecord
@@ -29,7 +30,7 @@ class Reviewer:
     """The gate of one BFF, with its queue.
 
     `gate` makes the gate when it is first asked, because its tests take time; `now` gives seconds since 1970, and
-    `write` takes each record as a line.
+    `log` takes each record.
     """
 
     def __init__(
@@ -40,14 +41,14 @@ class Reviewer:
         *,
         approvers: Sequence[str] = (),
         now: Callable[[], float],
-        write: Callable[[bytes], object] = lambda _: None,
+        log: Log | None = None,
     ) -> None:
         self._bff = bff
         self._gate = cache(gate)
         self._reviews = reviews
         self._approvers = approvers
         self._now = now
-        self._write = write
+        self._log = log or Nowhere()
 
     async def judge(self, occasion: Occasion, record: Any, *, digest: str, by: str) -> Decision:
         """Decide over a connector's record (a Struct or a mapping) whose digest is `digest`; `by` is who asks.
@@ -156,10 +157,9 @@ class Reviewer:
             raise ReviewRefused(f"{by} is no approver ({listed}). Remedy: set governance.approvers in the settings.")
 
     async def _record(self, record: DecisionRecord) -> None:
-        """Keep a record in the history, and hand it to whoever listens."""
-        line = json_line(msgspec.structs.asdict(record))
-        await self._reviews.note(line)
-        self._write(line)
+        """Keep a record in the audit log, and in the history. Raises `Unavailable`."""
+        await self._log.keep(record)
+        await self._reviews.note(json_line(msgspec.structs.asdict(record)))
 
 
 async def granted_in(reviews: Reviews, connector: str, digest: str) -> list[Grant]:

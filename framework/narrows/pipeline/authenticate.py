@@ -22,7 +22,7 @@ from narrows.identity.jwt import Reason, refuse
 from narrows.identity.tokens import is_service
 from narrows.pipeline.by_session import by_session
 from narrows.pipeline.challenge import challenge
-from narrows.pipeline.step import Ground, Preparing, Step, retry_after
+from narrows.pipeline.step import Ground, Preparing, Step, name_caller, retry_after
 from narrows.settings import Settings
 
 # RFC 6750, 2.1, with the spaces and the case that RFC 9110, 11.1 allows: the scheme, and a token of the form b64token.
@@ -45,6 +45,7 @@ def prepare(preparing: Preparing) -> Step | None:
             await ground.revoking.refresh()
             credential = ground.identity.known(token) or await _verify(ground, call, token, unverified)
             call.credential, call.caller = credential, _caller(credential)
+            await name_caller(ground, call, call.caller)
             connector = await ground.directory.find(credential.issuer, credential.client_id)
             if connector is not None and is_void(connector, credential):
                 raise refuse(Reason.REVOKED)

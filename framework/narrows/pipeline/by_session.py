@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from narrows.call import Call, Caller, Connector
 from narrows.errors import CredentialsMissing, CrossSite
-from narrows.pipeline.step import Ground, Step
+from narrows.pipeline.step import Ground, Step, name_caller
 
 HEADER = "narrows-confirm"
 """The header that stands on every request with a session; its value is `1`."""
@@ -53,6 +53,7 @@ def by_session(ground: Ground, *, changes: bool) -> Step:
         call.credential = credential
         call.caller = Caller(issuer=session.issuer, subject=session.subject, kind="person")
         call.connector = page_of(session.issuer, credential.client_id)
+        await name_caller(ground, call, call.caller)
 
     return authenticate
 

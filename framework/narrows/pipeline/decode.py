@@ -44,6 +44,7 @@ def prepare(preparing: Preparing) -> Step:
             read_scenario(call, found)
         if found:
             raise InvalidInput(errors=found[:CAP])
+        call.decoded = True
 
     return decode
 

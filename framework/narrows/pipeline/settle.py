@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from narrows.audit.log import RecordLog
-from narrows.audit.record import Record, caller_hash, timestamp
+from narrows.audit.persons import arguments_digest
+from narrows.audit.record import Record, timestamp
+from narrows.audit.redaction import Redactor, Told, written
 from narrows.call import Call, Claimed, Mode, Reply
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.types import Money
@@ -27,6 +29,8 @@ _CLOSED = 499
 
 REPLAYED = ("idempotency-replayed", "true")
 """The header of an answer that was kept: nothing was done for this request."""
+
+_NOTHING = Told({}, [])
 
 _log = logging.getLogger("narrows.pipeline")
 
@@ -47,8 +51,8 @@ class Settle:
         offers: Offers,
         telemetry: Telemetry,
         ceilings: Mapping[Endpoint, Money | None],
+        redactors: Mapping[Endpoint, Redactor],
         sensitive: bool,
-        key: bytes,
         now: Callable[[], float],
         new_id: Callable[[], str],
         public_url: str,
@@ -59,8 +63,8 @@ class Settle:
         self._offers = offers
         self._telemetry = telemetry
         self._ceilings = ceilings
+        self._redactors = redactors
         self._sensitive = sensitive
-        self._key = key
         self._now = now
         self._new_id = new_id
         self._public_url = public_url.rstrip("/")
@@ -203,7 +207,7 @@ class Settle:
         return True
 
     def _record(self, call: Call, reply: Reply, problem: Problem | None, outcome: str) -> Record:
-        caller, connector = call.caller, call.connector
+        caller, connector, told = call.caller, call.connector, self._told(call)
         return Record(
             time=timestamp(call.started),
             trace_id=call.span.trace_id,
@@ -219,11 +223,15 @@ class Settle:
             connector=connector.id if connector else None,
             connector_version=connector.version if connector else None,
             purpose=(connector.purpose or None) if connector else None,
-            caller=caller_hash(self._key, caller.issuer, caller.subject) if caller else None,
+            caller=call.named.hash if call.named else None,
             actors=caller.actors if caller else (),
             rule=call.rule,
             domain=call.domain,
+            arguments=told.shown,
+            hidden=tuple(told.hidden),
+            arguments_digest=_digest(call),
             effects=(*call.sent, *call.unknown, *(effect.operation for effect in call.effects)),
+            size=len(reply.body),
             price=str(call.price) if call.price else None,
             duration_ms=round(max(0.0, self._now() - call.started) * 1000, 3),
             peer=call.raw.peer,
@@ -235,12 +243,17 @@ class Settle:
             idempotency=_idempotency(call),
         )
 
+    def _told(self, call: Call) -> Told:
+        """What the record says of the arguments; nothing of those that do not hold what their types say."""
+        redactor = self._redactors.get(call.endpoint) if call.decoded else None
+        return redactor.tell(call.arguments) if redactor is not None else _NOTHING
+
     def _mark(self, call: Call, outcome: str) -> None:
         """Tell the span who called what, by which rule, and how it ended."""
-        span, caller, connector = call.span, call.caller, call.connector
+        span, connector = call.span, call.connector
         span.set("narrows.outcome", outcome)
-        if caller is not None:
-            span.set("narrows.caller", caller_hash(self._key, caller.issuer, caller.subject))
+        if call.named is not None:
+            span.set("narrows.caller", call.named.hash)
         if connector is not None:
             span.set("narrows.tenant", connector.tenant)
             span.set("narrows.connector", connector.id)
@@ -250,6 +263,13 @@ class Settle:
             span.set("narrows.rule", _without_id(call.rule, call))
         if call.price is not None:
             span.set("narrows.price", str(call.price))
+
+
+def _digest(call: Call) -> str | None:
+    """The digest of what was sent; nothing was where an endpoint takes nothing."""
+    if call.named is None or not call.decoded or not call.arguments:
+        return None
+    return arguments_digest(call.named, written(call.arguments))
 
 
 def _not_kept(fault: Exception) -> Literal[False]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from narrows.audit.log import RecordLog
+from narrows.audit.persons import Persons
 from narrows.call import Call, Caller, Connector, Credential
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.shape import Shape
@@ -48,6 +49,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     receipts: Receipts
     log: RecordLog
     telemetry: Callable[[], Telemetry]
+    persons: Persons
     rehearsals: Callable[[], Rehearsals]
     commits: Callable[[], Commits]
 
@@ -83,6 +85,13 @@ def who(call: Call) -> Who:
     if call.caller is None or call.connector is None or call.credential is None:
         raise AssertionError("this runs after step 2")
     return Who(call.caller, call.connector, call.credential)
+
+
+async def name_caller(ground: Ground, call: Call, caller: Caller) -> None:
+    """Find the hash by which records name a caller, before anything is done for them. Raises `Unavailable`."""
+    persons = ground.persons
+    known = persons.known(caller.issuer, caller.subject)
+    call.named = known or await persons.name(caller.issuer, caller.subject)
 
 
 def retry_after(seconds: float) -> dict[str, str]:

@@ -15,7 +15,9 @@ import msgspec
 from msgspec.structs import replace
 
 from narrows.addresses import bucket_of
-from narrows.call import Call, Connector, Credential, Effect, Page
+from narrows.audit.events import Event
+from narrows.audit.record import timestamp
+from narrows.call import Call, Connector, Credential, Effect, Named, Page
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
 from narrows.declare.types import Input, Narrow
@@ -154,6 +156,7 @@ def _finish(plan: Callable[[], Plan]) -> Callable[..., Any]:
             who_is = await made.sign_in.finish(made.sign_in.cookie.read(call.raw.headers), answer)
         except SignInRefused as refused:
             return _told(refused, made.sign_in.cookie.clear())
+        await _record(made, call, "begun", await made.persons.name(who_is.issuer, who_is.subject))
         session = made.sessions.begin(who_is.issuer, who_is.subject, who_is.name)
         return _led(
             f"{made.settings.public_url.rstrip('/')}/confirm/{who_is.rehearsal}",
@@ -172,11 +175,27 @@ async def _take_attempt(plan: Plan, call: Call) -> None:
         raise QuotaExceeded("Too many sign-ins came from this address.", headers=retry_after(allowed.retry_after_s))
 
 
+async def _record(plan: Plan, call: Call, what: str, named: Named | None) -> None:
+    """Record that a person signed in or out here; it is on the disk before they hear of it."""
+    await plan.log.keep(
+        Event(
+            time=timestamp(plan.now()),
+            event="session",
+            what=what,
+            bff=call.endpoint.bff,
+            caller=named.hash if named else None,
+            endpoint=call.endpoint.id,
+            trace_id=call.span.trace_id,
+        )
+    )
+
+
 def _sign_out(plan: Callable[[], Plan]) -> Callable[..., Any]:
     async def sign_out(call: Call) -> Page:
         """End the session, at the server and in the browser."""
         _live(call)
         await plan().sessions.end(who(call).credential)
+        await _record(plan(), call, "ended", call.named)
         return Page(b"", _HTML, (*_UNSTORED, plan().sessions.cookie.clear()))
 
     return sign_out

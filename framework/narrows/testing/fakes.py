@@ -110,8 +110,12 @@ class Records:
         self.lines.append(line)
 
     def all(self) -> list[dict[str, Any]]:
-        """The records, oldest first."""
+        """The records, oldest first: of calls, and of what happened in them and beside them."""
         return [msgspec.json.decode(line) for line in self.lines]
+
+    def calls(self) -> list[dict[str, Any]]:
+        """The records of calls, oldest first."""
+        return [record for record in self.all() if record["event"] == "call"]
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from narrows.audit.nowhere import Log, Nowhere
 from narrows.call import Connector, Credential
 from narrows.errors import Forbidden, Problem, Refusal, Unavailable
 from narrows.settings import Secret, Settings, UpstreamSettings, is_loopback
@@ -16,6 +17,7 @@ from narrows.stores.tokens import Mark, Shared, SharedTokens
 from narrows.transport import Dial
 from narrows.upstreams.authority import Authority, away
 from narrows.upstreams.dialects import Ask, AuthorizationCode, CodeAsk, Dialect, Issued
+from narrows.upstreams.grants import put_down
 from narrows.upstreams.token_cache import Denied, Epochs, Granted, Outcome, TokenCache
 
 _CHANGED = Denied(
@@ -44,8 +46,8 @@ class Exchanger:
     `token_endpoint` gives the URL for an issuer's name, `key` (32 random bytes) hides what cache keys are made of,
     `now` gives seconds since the epoch. `on_event` hears `hit`, `joined` (one in flight),
     `exchange` (a request sent), `refused` and `failed`. `recheck` is awaited when an exchange has returned: it calls
-    `forget_connector` for connectors that changed meanwhile, and raises `Unavailable` when nobody knows.
-    `shared` is where processes find each other's tokens.
+    `forget_connector` for connectors that changed meanwhile, and raises `Unavailable` when nobody knows. `shared` is
+    where processes find each other's tokens; `log` takes a record of each request, and a token without it is not used.
     Raises `SettingsError` for a client that cannot prove itself.
     """
 
@@ -60,7 +62,9 @@ class Exchanger:
         on_event: Callable[[str], None] = lambda _: None,
         recheck: Callable[[], Awaitable[None]] = _nothing,
         shared: SharedTokens | None = None,
+        log: Log | None = None,
     ) -> None:
+        self._log = log or Nowhere()
         self._recheck = recheck
         self._shared = shared
         self._authorities = {
@@ -138,7 +142,7 @@ class Exchanger:
             verifier=verifier,
             redirect_uri=redirect_uri,
         )
-        return await authority.obtain(self._endpoint(authority), _CODE, ask)
+        return await self._ask(authority, self._endpoint(authority), _CODE, ask)
 
     def forget_subject(self, issuer: str, subject: str, epoch: int) -> None:
         """Void all tokens of a person or service from before this epoch, also those on their way: it was revoked."""
@@ -177,10 +181,19 @@ class Exchanger:
 
     async def _obtain(self, authority: Authority, endpoint: str, dialect: Dialect, ask: Ask) -> Outcome:
         """Ask the server; the token holds from its arrival here, and no longer than the one it was made from."""
-        issued = await authority.obtain(endpoint, dialect, ask)
+        issued = await self._ask(authority, endpoint, dialect, ask)
         if isinstance(issued, Denied):
             return issued
         return Granted(issued.token, self._until(issued, ask))
+
+    async def _ask(self, authority: Authority, endpoint: str, dialect: Dialect, ask: Ask) -> Issued | Denied:
+        issued = await authority.obtain(endpoint, dialect, ask)
+        try:
+            put_down(self._log, self._now(), authority.name, ask, issued)
+        except Exception as fault:  # whatever the log raises: no token without its record
+            _log.error("the record of a token could not be written: %s", type(fault).__name__)
+            return away()
+        return issued
 
     def _until(self, issued: Issued, ask: Ask) -> float | None:
         if issued.lifetime_s is None:

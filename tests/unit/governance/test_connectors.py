@@ -1,8 +1,13 @@
+import json
+
 import pytest
 
+from narrows.audit.log import RecordLog
+from narrows.errors import Unavailable
 from narrows.governance.connectors import Governor, Operator, no_policy
 from narrows.governance.rotation import rotate
 from narrows.settings import Secret
+from narrows.stores.connectors import MemoryConnectors
 from narrows.stores.registry import is_approved
 from narrows.testing import Clock
 from tests.flow.minimal import make_bff, make_settings
@@ -267,3 +272,68 @@ async def test_two_who_change_it_at_once():
 def test_the_record_of_these_tests_holds():
     """Each test adds one defect to it."""
     assert record().id == FIELDS["id"]
+
+
+# --- the record of each change --------------------------------------------------------------------------------------
+
+
+class Full(RecordLog):
+    """A log that is full: there is `room`, or there is none, and nothing is kept."""
+
+    def __init__(self, *, room: bool) -> None:
+        super().__init__(print)
+        self.has_room = room
+
+    async def room(self) -> None:
+        if not self.has_room:
+            raise Unavailable("The audit log is full.")
+
+    async def keep(self, record: object) -> None:
+        raise OSError("no space left at /secret/place")
+
+
+async def test_each_change_has_a_record():
+    """What was done, by whom, from which account, to which record of whose connector."""
+    lines = []
+    office = Office(log=RecordLog(lines.append))
+    entry = await office.live()
+    await rotate(office.governor, "lunch-app", DANA, now=office.clock)
+    await office.governor.suspend("lunch-app", DANA, "odd")
+    told = [json.loads(line) for line in lines]
+    assert [(r["event"], r["what"], r["by"], r["before"], r["after"]) for r in told] == [
+        ("connector", "apply", "carla", None, "draft"),
+        ("connector", "approve", "dana", "draft", "trial"),
+        ("connector", "approve", "erik", "trial", "live"),
+        ("connector", "rotate", "dana", "live", "live"),
+        ("connector", "suspend", "dana", "live", "suspended"),
+    ]
+    last = told[-1]
+    assert (last["connector"], last["tenant"], last["note"]) == ("lunch-app", record().tenant, "odd")
+    assert (last["connector_version"], last["digest"]) == (entry.version, record().digest())
+    assert (last["account"], told[0]["account"]) == ("d", None)
+
+
+async def test_without_room_for_its_record_nothing_is_changed():
+    """What gives power waits until somebody can be held to it."""
+    office = Office(log=Full(room=False))
+    with pytest.raises(Unavailable):
+        await office.apply(record())
+    assert await office.store.history() == []
+
+
+@pytest.mark.parametrize("action", ["suspend", "revoke"])
+async def test_what_takes_power_away_waits_for_no_record(action):
+    """The program is stopped, and whoever stopped it hears that this is not in the audit log."""
+    store = MemoryConnectors()
+    await Office(store).live()
+    office = Office(store, log=Full(room=False))
+    said = await office.refused(getattr(office.governor, action)("lunch-app", DANA))
+    assert f"{action} is done, but the audit log has no record of it (OSError)" in said
+    assert "secret" not in said
+    assert (await store.get("lunch-app")).state == {"suspend": "suspended", "revoke": "revoked"}[action]
+
+
+async def test_a_change_whose_record_is_lost_is_told():
+    """It cannot be taken back, and is not passed for one that is recorded."""
+    office = Office(log=Full(room=True))
+    assert "apply is done, but the audit log has no record" in await office.refused(office.apply(record()))

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from narrows import Bff
+from narrows.audit.log import RecordLog
 from narrows.governance.policy import Gate
 from narrows.governance.reviews import Reviewer, ReviewRefused, told
 from narrows.stores.reviews import MemoryReviews
@@ -31,7 +32,12 @@ def lines():
 def reviewer(lines):
     """The gate of a BFF with its queue."""
     return Reviewer(
-        BFF, lambda: Gate.of(BFF), MemoryReviews(), approvers=APPROVERS, now=lambda: 1_800_000_000.0, write=lines.append
+        BFF,
+        lambda: Gate.of(BFF),
+        MemoryReviews(),
+        approvers=APPROVERS,
+        now=lambda: 1_800_000_000.0,
+        log=RecordLog(lines.append),
     )
 
 

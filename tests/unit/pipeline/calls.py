@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from narrows import Bff, Narrow, NumberId, Upstream, read, write
 from narrows.audit.log import RecordLog
-from narrows.call import Allowance, Call, Caller, Connector, Credential, Mode, Raw
+from narrows.audit.persons import Persons
+from narrows.call import Allowance, Call, Caller, Connector, Credential, Mode, Named, Raw
 from narrows.checks import sendables_of
 from narrows.declare.endpoint import Endpoint, counts
 from narrows.declare.shape import endpoint_shape
@@ -23,10 +24,12 @@ from narrows.settings import Secret, Settings, merge, read_settings
 from narrows.stores.commits import Lifetimes
 from narrows.stores.ended import MemoryEnded
 from narrows.stores.memory import MemoryLimiter, MemoryRehearsals
+from narrows.stores.memory_audit import MemoryAuditStore
 from narrows.stores.memory_commits import MemoryCommits
 from narrows.telemetry import CallSpan, Telemetry
 from narrows.testing import Clock
 
+NAMED = Named(hash="a" * 32, key=bytes(32))
 TRACE_ID = "0123456789abcdef0123456789abcdef"
 PUBLIC = "https://bff.test"
 
@@ -122,10 +125,17 @@ def preparing(
         receipts=Receipts({"k": bytes(32)}),
         log=RecordLog(lambda _: None),
         telemetry=lambda: Telemetry.build(chosen),
+        persons=persons(now),
         rehearsals=lambda: kept,
         commits=lambda: commits,
     )
     return Preparing(endpoint=endpoint, shape=endpoint_shape(endpoint), ground=ground, counts=used)
+
+
+def persons(now: Clock) -> Persons:
+    """Names for callers, in a store of its own."""
+    store = MemoryAuditStore()
+    return Persons(lambda: store, key=bytes(32), steady=now)
 
 
 def refused(step: Any, endpoint: Endpoint, **how: Any) -> list[str]:
@@ -234,5 +244,6 @@ def call(
     if not anonymous:
         made.credential = known or credential()
         made.connector = program or connector()
+        made.named = NAMED
         made.caller = Caller(issuer=made.credential.issuer, subject=made.credential.subject, kind=cast("Any", kind))
     return made

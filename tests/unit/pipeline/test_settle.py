@@ -8,8 +8,10 @@ from opentelemetry.trace import NoOpTracerProvider
 
 from narrows import NumberId, Problem
 from narrows.audit.log import RecordLog
-from narrows.audit.record import caller_hash
+from narrows.audit.persons import arguments_digest
+from narrows.audit.redaction import Redactor
 from narrows.call import Call, Effect, Reply
+from narrows.declare.shape import endpoint_shape
 from narrows.declare.types import Money
 from narrows.errors import Forbidden, InvalidToken, NotFound, QuotaExceeded, UpstreamTimeout
 from narrows.pipeline.offering import Offers
@@ -76,8 +78,8 @@ class Ended:
             offers=Offers(calls.settings(), Receipts({"k": KEY}), {}, {}),
             telemetry=self.effects,
             ceilings={ENDPOINT: Money.parse("2 EUR")},
+            redactors={ENDPOINT: Redactor(ENDPOINT, endpoint_shape(ENDPOINT))},
             sensitive=False,
-            key=KEY,
             now=self.clock,
             new_id=lambda: "r1",
             public_url="https://bff.test/",
@@ -97,7 +99,7 @@ async def team(team_id: NumberId) -> calls.Team:
     """Handle one call."""
 
 
-ENDPOINT = calls.declared(team)
+ENDPOINT = calls.declared(team, within="team:{team_id}")
 
 
 class Taken(Problem):
@@ -121,11 +123,11 @@ def failing(line: bytes) -> None:
 
 
 async def test_an_answer_has_one_record_and_one_span() -> None:
-    """Who asked for what, by which rule, what it did and what it cost; no argument and no name of a person."""
+    """Who asked for what, by which rule, what it did and what it cost; no name of a person."""
     ended = Ended()
     program = calls.connector(purpose="Order lunch")
     call = ended.call(arguments={"team_id": 7}, path={"team_id": "7"}, program=program)
-    call.rule, call.domain = "role:member in team:7", "team:7"
+    call.rule, call.domain, call.decoded = "role:member in team:7", "team:7", True
     call.sent, call.unknown, call.price = ["Tables.book"], ["Tables.pay"], Money.parse("0.05 EUR")
     call.scopes_asked = {"b", "a"}
     ended.clock.move(0.25)
@@ -140,7 +142,7 @@ async def test_an_answer_has_one_record_and_one_span() -> None:
         b"{}",
     )
     [record] = ended.records.all()
-    hashed = caller_hash(KEY, "corp", "anna")
+    hashed = calls.NAMED.hash
     assert record == {
         "event": "call",
         "time": "2025-11-24T16:00:00.000Z",
@@ -161,7 +163,11 @@ async def test_an_answer_has_one_record_and_one_span() -> None:
         "actors": [],
         "rule": "role:member in team:7",
         "domain": "team:7",
+        "arguments": {"team_id": 7},
+        "hidden": [],
+        "arguments_digest": arguments_digest(calls.NAMED, b'{"team_id":7}'),
         "effects": ["Tables.book", "Tables.pay"],
+        "size": 2,
         "price": "0.05 EUR",
         "duration_ms": 250.0,
         "peer": "192.0.2.1",
@@ -180,7 +186,7 @@ async def test_an_answer_has_one_record_and_one_span() -> None:
         "narrows.connector": "app",
         "narrows.connector.version": "1",
         "narrows.purpose": "Order lunch",
-        "narrows.rule": "role:member in team:7",
+        "narrows.rule": "role:member in team:{team_id}",
         "narrows.price": "0.05 EUR",
     }
     assert ended.effects.counted == [("Tables.book", "live"), ("Tables.pay", "live")]
@@ -226,6 +232,23 @@ async def test_a_clock_that_is_set_back_makes_no_negative_time() -> None:
     ended.clock.move(-5)
     await ended.settle.ended(call, None)
     assert ended.records.all()[0]["duration_ms"] == 0.0
+
+
+async def test_arguments_that_do_not_hold_are_not_recorded() -> None:
+    """What was refused may hold anything, and what its type says of it does not count."""
+    ended = Ended()
+    await ended.settle.ended(ended.call(arguments={"team_id": 7}), None)
+    [record] = ended.records.all()
+    assert (record["arguments"], record["arguments_digest"]) == ({}, None)
+
+
+async def test_who_takes_nothing_has_no_digest_of_it() -> None:
+    """Every digest is one of something."""
+    ended = Ended()
+    call = ended.call()
+    call.decoded = True
+    await ended.settle.ended(call, None)
+    assert ended.records.all()[0]["arguments_digest"] is None
 
 
 # --- rehearsals -----------------------------------------------------------------------------------------------------

@@ -55,6 +55,14 @@ def test_records_are_kept_in_their_order() -> None:
     assert records.all() == [{"a": 1}, {"a": 2}]
 
 
+def test_records_of_calls_are_told_from_the_others():
+    """What happened in a call and beside it has records too."""
+    records = Records()
+    records.write(b'{"event":"grant"}')
+    records.write(b'{"event":"call","status":200}')
+    assert records.calls() == [{"event": "call", "status": 200}]
+
+
 def test_bearer_is_the_header_of_a_token() -> None:
     """RFC 6750, 2.1."""
     assert bearer("t") == {"Authorization": "Bearer t"}

@@ -9,7 +9,9 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
+import msgspec
 
+from narrows.audit.log import RecordLog
 from narrows.call import Connector, Credential
 from narrows.settings import ClientSettings, IssuerSettings, Secret, Settings, UpstreamSettings
 from narrows.stores.tokens import SharedTokens, Shelf
@@ -91,6 +93,7 @@ class World:
         self.at = START
         self.server = server or FakeAuthority()
         self.events: list[str] = []
+        self.records: list[Any] = []
         self.dialled: list[str | None] = []
         self.endpoints: dict[str, str] = {}
         issuer = {"client": ClientSettings(id="bff", secret=Secret("s3cret")), "deadline_s": 30.0, **options}
@@ -109,11 +112,16 @@ class World:
             key=b"k" * 32,
             on_event=self.events.append,
             shared=self.sharing(shelf) if shelf else None,
+            log=RecordLog(lambda line: self.write(line)),
         )
 
     def sharing(self, shelf: Shelf) -> SharedTokens:
         """The tokens of a shelf, as this process uses them."""
         return SharedTokens(shelf, bytes(32), now=lambda: self.at, steady=lambda: self.at, on_event=self.events.append)
+
+    def write(self, line: bytes) -> None:
+        """Keep a record."""
+        self.records.append(msgspec.json.decode(line))
 
     def dial(self, ca: str | None) -> httpx.AsyncBaseTransport:
         """Reach the fake server, whatever the host."""
