@@ -7,9 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from narrows.errors import Unavailable
 from narrows.stores.registry import Change, Registered, changed_meanwhile
-from narrows.stores.sealing import Sealer, frame
+from narrows.stores.registry_sealing import RegistryEnvelope
 from narrows.stores.sqlite_file import SqliteFile
 
 _SCHEMA = """
@@ -74,7 +73,7 @@ class SqliteConnectors:
     """
 
     def __init__(self, path: str | Path, key: bytes) -> None:
-        self._sealer = Sealer(key, purpose="connectors")
+        self._envelope = RegistryEnvelope(key)
         self._file = SqliteFile(path, _SCHEMA, "connectors", durable=True)
 
     async def generation(self) -> int:
@@ -105,33 +104,32 @@ class SqliteConnectors:
         """Close the file; a second time does nothing."""
         await self._file.close()
 
-    def _name(self, connector_id: str) -> str:
-        return self._sealer.digest("connector", connector_id)
-
     def _all(self, connection: sqlite3.Connection) -> tuple[int, list[Registered]]:
         with connection:
             # One transaction, so that the generation is that of the rows.
             connection.execute("BEGIN")
             generation = _generation(connection)
             rows = connection.execute("SELECT name, generation, sealed FROM connectors").fetchall()
-        return generation, sorted((self._opened(*row) for row in rows), key=lambda entry: entry.id)
+        return generation, sorted((self._envelope.open(*row) for row in rows), key=lambda entry: entry.id)
 
     def _get(self, connection: sqlite3.Connection, connector_id: str) -> Registered | None:
         row = connection.execute(
-            "SELECT name, generation, sealed FROM connectors WHERE name = ?", (self._name(connector_id),)
+            "SELECT name, generation, sealed FROM connectors WHERE name = ?", (self._envelope.name(connector_id),)
         ).fetchone()
-        return self._opened(*row) if row else None
+        return self._envelope.open(*row) if row else None
 
     def _put(self, connection: sqlite3.Connection, entry: Registered, change: Change, was: int) -> Registered:
-        name = self._name(entry.id)
+        name = self._envelope.name(entry.id)
         with connection:
             connection.execute("UPDATE registry SET generation = generation + 1")
             row = connection.execute("SELECT generation FROM connectors WHERE name = ?", (name,)).fetchone()
             if was != (row[0] if row else 0):
                 raise changed_meanwhile(entry.id)
             made = msgspec.structs.replace(entry, generation=_generation(connection))
-            sealed = self._sealer.seal(msgspec.json.encode(made), _place(name, made.generation))
-            connection.execute("INSERT OR REPLACE INTO connectors VALUES (?, ?, ?)", (name, made.generation, sealed))
+            connection.execute(
+                "INSERT OR REPLACE INTO connectors VALUES (?, ?, ?)",
+                (name, made.generation, self._envelope.seal(made)),
+            )
             self._add(connection, change)
         return made
 
@@ -140,31 +138,15 @@ class SqliteConnectors:
             self._add(connection, change)
 
     def _add(self, connection: sqlite3.Connection, change: Change) -> None:
-        name = self._name(change.connector)
-        sealed = self._sealer.seal(msgspec.json.encode(change), frame("change", name))
-        connection.execute("INSERT INTO changes (name, sealed) VALUES (?, ?)", (name, sealed))
+        row = (self._envelope.name(change.connector), self._envelope.seal_change(change))
+        connection.execute("INSERT INTO changes (name, sealed) VALUES (?, ?)", row)
 
     def _history(self, connection: sqlite3.Connection, connector_id: str | None) -> list[Change]:
-        wanted = ("", ()) if connector_id is None else ("WHERE name = ?", (self._name(connector_id),))
+        wanted = ("", ()) if connector_id is None else ("WHERE name = ?", (self._envelope.name(connector_id),))
         rows = connection.execute(f"SELECT name, sealed FROM changes {wanted[0]} ORDER BY seq", wanted[1]).fetchall()  # noqa: S608 # both texts stand above
-        plain = [self._sealer.open(sealed, frame("change", name)) for name, sealed in rows]
-        return [msgspec.json.decode(_readable(one), type=Change) for one in plain]
-
-    def _opened(self, name: str, generation: int, sealed: bytes) -> Registered:
-        return msgspec.json.decode(_readable(self._sealer.open(sealed, _place(name, generation))), type=Registered)
+        return [self._envelope.open_change(name, sealed) for name, sealed in rows]
 
 
 def _generation(connection: sqlite3.Connection) -> int:
     generation: int = connection.execute("SELECT generation FROM registry").fetchone()[0]
     return generation
-
-
-def _place(name: str, generation: int) -> bytes:
-    return frame("connector", name, str(generation))
-
-
-def _readable(plain: bytes | None) -> bytes:
-    """What was sealed; nothing is guessed of a row that somebody else wrote, or that another key sealed."""
-    if plain is None:
-        raise Unavailable("The registry of connectors cannot be read.", headers={"Retry-After": "5"})
-    return plain

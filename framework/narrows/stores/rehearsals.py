@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import msgspec
 
 from narrows.errors import NarrowsError
@@ -49,6 +51,44 @@ class Envelope:
     def open(self, rehearsal_id: str, owner: str, expires: float, sealed: bytes) -> bytes | None:
         """Decrypt what a row holds; None when it was made for another row."""
         return self._sealer.open(sealed, frame(rehearsal_id, owner, repr(expires)))
+
+
+class Room:
+    """How full a store is, and what has to go so that its bounds hold. A document is its number and its bytes."""
+
+    def __init__(self, bounds: Bounds, documents: int, size: int) -> None:
+        self._bounds = bounds
+        self._documents = documents
+        self._size = size
+
+    def own_excess(self, own: Sequence[tuple[int, int]]) -> list[int]:
+        """Which of an owner's documents go, oldest first; the newest stays."""
+        count, held, gone = len(own), sum(taken for _, taken in own), []
+        for number, freed in own[:-1]:
+            if count <= self._bounds.per_owner and held <= self._bounds.owner_bytes and not self.is_full:
+                break
+            count, held = count - 1, held - freed
+            gone.append(self._drop(number, freed))
+        return gone
+
+    def excess(self, oldest: Iterable[tuple[int, int]]) -> list[int]:
+        """Which of all documents go, oldest first."""
+        gone = []
+        for number, freed in oldest:
+            if not self.is_full:
+                break
+            gone.append(self._drop(number, freed))
+        return gone
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is more than the bounds of all allow."""
+        return self._documents > self._bounds.documents or self._size > self._bounds.total_bytes
+
+    def _drop(self, number: int, freed: int) -> int:
+        self._documents -= 1
+        self._size -= freed
+        return number
 
 
 def used_already(rehearsal_id: str) -> StoreRefused:

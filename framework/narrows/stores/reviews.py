@@ -70,6 +70,34 @@ class Reviews(Protocol):
         ...
 
 
+class ReviewEnvelope:
+    """Names and seals reviews and lines, wherever they lie: one that is moved, or whose verdict is changed beside it,
+    does not open and counts for nothing. `key` has 32 bytes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._sealer = Sealer(key, purpose="reviews")
+
+    def row(self, review: Review) -> tuple[str, Verdict, bytes]:
+        """The name, the verdict and the sealed text of a review."""
+        name = self._sealer.digest("review", *review.key)
+        return name, review.verdict, self._sealer.seal(msgspec.json.encode(review), frame(name, review.verdict))
+
+    def reviews(self, rows: Iterable[tuple[str, str, bytes]]) -> list[Review]:
+        """The reviews of rows, without those that do not open."""
+        opened = [self._sealer.open(sealed, frame(name, verdict)) for name, verdict, sealed in rows]
+        return [msgspec.json.decode(document, type=Review) for document in opened if document is not None]
+
+    def seal_line(self, line: bytes) -> bytes:
+        """Seal a line of the history."""
+        return self._sealer.seal(line, frame("line"))
+
+    def lines(self, rows: Iterable[tuple[bytes]]) -> list[bytes]:
+        """The lines of rows, without those that do not open."""
+        opened = [self._sealer.open(sealed, frame("line")) for (sealed,) in rows]
+        return [line for line in opened if line is not None]
+
+
 class MemoryReviews:
     """A queue that ends with the process: for tests and for development."""
 
@@ -125,7 +153,7 @@ class SqliteReviews:
     """
 
     def __init__(self, path: str | Path, key: bytes) -> None:
-        self._sealer = Sealer(key, purpose="reviews")
+        self._envelope = ReviewEnvelope(key)
         self._file = SqliteFile(path, _SCHEMA, "reviews", durable=True)
 
     async def open(self, reviews: Iterable[Review]) -> None:
@@ -155,35 +183,23 @@ class SqliteReviews:
     def _open(self, connection: sqlite3.Connection, reviews: list[Review]) -> None:
         with connection:
             for review in reviews:
-                connection.execute(
-                    "INSERT OR IGNORE INTO reviews (key, verdict, sealed) VALUES (?, ?, ?)",
-                    (self._key(review), review.verdict, self._seal(review)),
-                )
+                row = self._envelope.row(review)
+                connection.execute("INSERT OR IGNORE INTO reviews (key, verdict, sealed) VALUES (?, ?, ?)", row)
 
     def _decide(self, connection: sqlite3.Connection, review: Review, was: Verdict) -> bool:
+        name, verdict, sealed = self._envelope.row(review)
         with connection:
             changed = connection.execute(
-                "UPDATE reviews SET verdict = ?, sealed = ? WHERE key = ? AND verdict = ?",
-                (review.verdict, self._seal(review), self._key(review), was),
+                "UPDATE reviews SET verdict = ?, sealed = ? WHERE key = ? AND verdict = ?", (verdict, sealed, name, was)
             )
         return changed.rowcount == 1
 
     def _all(self, connection: sqlite3.Connection) -> list[Review]:
-        rows = connection.execute("SELECT key, verdict, sealed FROM reviews ORDER BY seq").fetchall()
-        opened = [self._sealer.open(sealed, frame(key, verdict)) for key, verdict, sealed in rows]
-        return [msgspec.json.decode(document, type=Review) for document in opened if document is not None]
+        return self._envelope.reviews(connection.execute("SELECT key, verdict, sealed FROM reviews ORDER BY seq"))
 
     def _note(self, connection: sqlite3.Connection, line: bytes) -> None:
         with connection:
-            connection.execute("INSERT INTO decisions (sealed) VALUES (?)", (self._sealer.seal(line, frame("line")),))
+            connection.execute("INSERT INTO decisions (sealed) VALUES (?)", (self._envelope.seal_line(line),))
 
     def _history(self, connection: sqlite3.Connection) -> list[bytes]:
-        rows = connection.execute("SELECT sealed FROM decisions ORDER BY seq").fetchall()
-        opened = [self._sealer.open(sealed, frame("line")) for (sealed,) in rows]
-        return [line for line in opened if line is not None]
-
-    def _key(self, review: Review) -> str:
-        return self._sealer.digest("review", *review.key)
-
-    def _seal(self, review: Review) -> bytes:
-        return self._sealer.seal(msgspec.json.encode(review), frame(self._key(review), review.verdict))
+        return self._envelope.lines(connection.execute("SELECT sealed FROM decisions ORDER BY seq"))

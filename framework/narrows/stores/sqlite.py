@@ -5,10 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from narrows.stores import Owner
-from narrows.stores.rehearsals import Bounds, Envelope, used_already
+from narrows.stores.rehearsals import Bounds, Envelope, Room, used_already
 from narrows.stores.sqlite_file import SqliteFile
 
 _SCHEMA = """
@@ -84,16 +83,11 @@ class SqliteRehearsals:
             self._keep_bounds(connection, whose)
 
     def _keep_bounds(self, connection: sqlite3.Connection, owner: str) -> None:
-        bounds = self._bounds
         own = connection.execute("SELECT seq, bytes FROM rehearsals WHERE owner = ? ORDER BY seq", (owner,)).fetchall()
-        held = sum(taken for _, taken in own)
-        totals = _Totals(*connection.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM rehearsals").fetchone())
-        while len(own) > 1 and (len(own) > bounds.per_owner or held > bounds.owner_bytes or totals.exceed(bounds)):
-            seq, freed = own.pop(0)
-            totals, held = _drop(connection, seq, freed, totals), held - freed
-        while totals.exceed(bounds):
-            seq, freed = connection.execute("SELECT seq, bytes FROM rehearsals ORDER BY seq LIMIT 1").fetchone()
-            totals = _drop(connection, seq, freed, totals)
+        totals = connection.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM rehearsals").fetchone()
+        room = Room(self._bounds, *totals)
+        _drop(connection, room.own_excess(own))
+        _drop(connection, room.excess(connection.execute("SELECT seq, bytes FROM rehearsals ORDER BY seq")))
 
     def _get(self, connection: sqlite3.Connection, rehearsal_id: str, owner: Owner) -> bytes | None:
         whose = self._envelope.owner(owner)
@@ -124,18 +118,5 @@ class SqliteRehearsals:
         return [document for document in opened if document is not None]
 
 
-class _Totals(NamedTuple):
-    """What the store holds."""
-
-    documents: int
-    size: int
-
-    def exceed(self, bounds: Bounds) -> bool:
-        """Whether that is more than the bounds allow."""
-        return self.documents > bounds.documents or self.size > bounds.total_bytes
-
-
-def _drop(connection: sqlite3.Connection, seq: int, freed: int, totals: _Totals) -> _Totals:
-    """Delete one document; what is left then."""
-    connection.execute("DELETE FROM rehearsals WHERE seq = ?", (seq,))
-    return _Totals(totals.documents - 1, totals.size - freed)
+def _drop(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
+    connection.executemany("DELETE FROM rehearsals WHERE seq = ?", ((number,) for number in numbers))
