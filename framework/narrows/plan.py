@@ -141,9 +141,9 @@ class Plan:
         self.entries = self._prepare(tuple(builtins))
         self.audit: AuditStore = MemoryAuditStore()
         self.servers = Servers(settings.stores)
-        self.rehearsals: Rehearsals = open_rehearsals(settings, around.now)
-        self.commits: Commits = open_commits(settings, around.now)
-        self.ended: Ended = open_ended(settings, around.now)
+        self.rehearsals: Rehearsals = open_rehearsals(settings, around.now, self.servers)
+        self.commits: Commits = open_commits(settings, around.now, self.servers)
+        self.ended: Ended = open_ended(settings, around.now, self.servers)
         self.telemetry = Telemetry.build(
             settings, tracer_provider=around.tracer_provider, meter_provider=around.meter_provider
         )
@@ -164,10 +164,10 @@ class Plan:
         self.sign_in = SignIn(
             settings, self.identity, self._exchanger.redeem, key=self._key, now=around.now, ended=self.ended
         )
-        self.registry = around.connectors or open_connectors(settings)
+        self.registry = around.connectors or open_connectors(settings, self.servers)
         self._opened = self.registry if around.connectors is None else None
         self.directory.attach(self.registry, self._exchanger.forget_connector)
-        self._revoked = open_revoked(settings, around.now)
+        self._revoked = open_revoked(settings, around.now, self.servers)
         self.revoking.attach(self._revoked, self._exchanger.forget_subject)
         self._transports: list[httpx.AsyncBaseTransport] = []
         self._performers = self._make_performers(around)
@@ -193,6 +193,7 @@ class Plan:
         Raises `StartRefused`, `SettingsError` for settings without their secrets, and `Unavailable`.
         """
         refuse_absent(self.settings)
+        await self.servers.prepare()
         await self.identity.start()
         await self._standing.refresh()
         if twice := checks.twice_refusals(self.settings, self.directory.twice()):

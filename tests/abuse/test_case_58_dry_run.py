@@ -74,7 +74,7 @@ async def test_case_58_a_dry_run_makes_no_idempotency_record(base: str, tmp_path
             assert (got.status, got.header("idempotency-replayed")) == (200, None)
         with sqlite3.connect(file) as read:
             kept = {
-                table: read.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608  (names from here)
+                table: read.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
                 for table in ("keys", "receipts", "intents", "confirmations")
             }
         read.close()

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +20,8 @@ import pytest
 import uvicorn
 
 from examples.where2eat import places
+from narrows.settings import Secret
+from narrows.stores.postgres_server import PostgresServer
 from tests.interop.hostile import NAME, PLACE, ROOT
 from tests.interop.servers import PostgresPeer, RedisPeer
 
@@ -63,6 +65,20 @@ def postgres_peer() -> Iterator[PostgresPeer]:
         server.start()
         yield server
         server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres_peer) -> str:
+    """A place of its own in the real PostgreSQL, by its URL."""
+    return postgres_peer.place()
+
+
+@pytest.fixture
+async def postgres(postgres_url) -> AsyncIterator[PostgresServer]:
+    """A pool to that place."""
+    server = PostgresServer(Secret(postgres_url))
+    yield server
+    await server.close()
 
 
 @pytest.fixture(scope="session")

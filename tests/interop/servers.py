@@ -1,5 +1,6 @@
 """Real servers of others, started for the tests on loopback, on free ports, with folders of their own."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -8,6 +9,9 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 TRIES, PAUSE_S = 200, 0.05
 
@@ -98,6 +102,7 @@ class PostgresPeer(Server):
 
     def __init__(self, folder: Path) -> None:
         self._bin = _postgres_bin()
+        self._places = itertools.count()
         root = os.geteuid() == 0
         user = os.stat("/var/lib/postgresql").st_uid if root else None
         data = folder / "data"
@@ -119,6 +124,18 @@ class PostgresPeer(Server):
     def url(self) -> str:
         """Where it is."""
         return f"postgresql://narrows@127.0.0.1:{self.port}/postgres"
+
+    def place(self) -> str:
+        """Make a schema that nobody else uses; its URL."""
+        name = f"place_{next(self._places)}"
+        self.ask(f"CREATE SCHEMA {name}")
+        return f"{self.url}?options=-csearch_path%3D{name}"
+
+    def ask(self, statement: str, url: str = "") -> list[tuple[Any, ...]]:
+        """Do something past the pools of the tests; its rows, if it has any."""
+        with psycopg.connect(url or self.url, autocommit=True) as connection:
+            answer = connection.execute(statement.encode())
+            return answer.fetchall() if answer.description else []
 
     def kill(self) -> None:
         """End it without a word, its children too, and take away the lock that a dead machine leaves."""

@@ -16,6 +16,7 @@ from narrows.governance.policy import Gate
 from narrows.governance.reviews import granted_in
 from narrows.settings import Settings
 from narrows.stores.opening import open_reviews
+from narrows.stores.servers import Servers
 
 _FAULT = re.compile(r"(?P<where>.+?\.toml(?::[0-9]+)?): (?P<rule>.*?)\.?(?: Remedy: (?P<remedy>.*?)\.?)?", re.DOTALL)
 
@@ -64,8 +65,10 @@ def gate_refusals(bff: Bff, gate: Gate, written: Sequence[Written], settings: Se
 
 async def _granted(settings: Settings, written: Sequence[Written]) -> dict[str, list[Grant]]:
     """The grants of each record, by its digest."""
-    reviews = open_reviews(settings)
+    servers = Servers(settings.stores)
+    reviews = open_reviews(settings, servers)
     try:
+        await servers.prepare()
         return {
             digest: await granted_in(reviews, one.record.id, digest)
             for one in written
@@ -73,6 +76,7 @@ async def _granted(settings: Settings, written: Sequence[Written]) -> dict[str, 
         }
     finally:
         await reviews.close()
+        await servers.close()
 
 
 def _unsound(said: str, folder: Path) -> Refusal:

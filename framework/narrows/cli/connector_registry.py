@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from narrows.governance.connectors import Governor, Operator
     from narrows.governance.reviews import Reviewer
     from narrows.settings import Settings
+    from narrows.stores.servers import Servers
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,7 +55,7 @@ def reviewing(target: str, settings: str | None, work: Callable[[Reviewer], Awai
     """Do something with the review queue of a target."""
 
     async def opened() -> T:
-        async with _reviewer(target, settings) as (_, _, reviewer):
+        async with _reviewer(target, settings) as (_, _, _, reviewer):
             return await work(reviewer)
 
     return asyncio.run(opened())
@@ -66,22 +67,24 @@ async def _governor(target: str, settings: str | None) -> AsyncIterator[Governor
     from narrows.governance.reviews import judge_of
     from narrows.stores.opening import open_connectors
 
-    async with _reviewer(target, settings) as (bff, read, reviewer):
-        store = open_connectors(read)
+    async with _reviewer(target, settings) as (bff, read, servers, reviewer):
+        store = open_connectors(read, servers)
         try:
+            await servers.prepare()
             yield Governor(bff, read, store, now=time.time, judge=judge_of(reviewer))
         finally:
             await store.close()
 
 
 @asynccontextmanager
-async def _reviewer(target: str, settings: str | None) -> AsyncIterator[tuple[Bff, Settings, Reviewer]]:
-    """The policy gate with its queue, which lies in the file of the registry."""
+async def _reviewer(target: str, settings: str | None) -> AsyncIterator[tuple[Bff, Settings, Servers, Reviewer]]:
+    """The policy gate with its queue, which lies where the registry does."""
     from narrows.errors import SettingsError, Unavailable
     from narrows.governance.policy import Gate
     from narrows.governance.reviews import Reviewer
     from narrows.settings import load_settings
     from narrows.stores.opening import open_reviews
+    from narrows.stores.servers import Servers
 
     bff = load_bff(target)
     read = load_settings(settings or bff.folder / "narrows.toml")
@@ -90,17 +93,20 @@ async def _reviewer(target: str, settings: str | None) -> AsyncIterator[tuple[Bf
             "stores.connectors: a registry in memory is that of one running process, and cannot be reached from here. "
             'Remedy: set stores.connectors = "sqlite:connectors.db" and stores.key.'
         )
-    reviews = open_reviews(read)
+    servers = Servers(read.stores)
+    reviews = open_reviews(read, servers)
     try:
+        await servers.prepare()
         approvers = read.governance.approvers
-        yield bff, read, Reviewer(bff, lambda: Gate.of(bff), reviews, approvers=approvers, now=time.time)
+        yield bff, read, servers, Reviewer(bff, lambda: Gate.of(bff), reviews, approvers=approvers, now=time.time)
     except Unavailable as error:
         raise SettingsError(
             f"{error} It stands in {read.stores.connectors!r}. Remedy: see whether stores.key is the key that it was "
-            "sealed with, and whether the file is whole; a new one begins where you move it away."
+            "sealed with, and whether the file is whole (a new one begins where you move it away) or the server runs."
         ) from error
     finally:
         await reviews.close()
+        await servers.close()
 
 
 def files(governor: Governor) -> Sequence[Written]:

@@ -23,6 +23,7 @@ from narrows.settings.basis import Part
 from narrows.settings.reading import is_secret_place, load_document
 from narrows.stores.opening import open_connectors
 from narrows.stores.registry import standing
+from narrows.stores.servers import Servers
 from narrows.surfaces.http import Application
 
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -185,11 +186,15 @@ _PLAIN = _plain_names()
 
 async def _registered(settings_file: Path, environment: str) -> dict[str, tuple[str, str]]:
     """The state that holds now and the digest of each connector of one environment's registry."""
-    store = open_connectors(load_settings(settings_file, {**os.environ, "NARROWS_ENVIRONMENT": environment}))
+    settings = load_settings(settings_file, {**os.environ, "NARROWS_ENVIRONMENT": environment})
+    servers = Servers(settings.stores)
+    store = open_connectors(settings, servers)
     try:
+        await servers.prepare()
         _, entries = await store.all()
     finally:
         await store.close()
+        await servers.close()
     return {entry.id: (standing(entry, time.time()), entry.record.digest()) for entry in entries}
 
 

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -26,10 +26,13 @@ from narrows.stores.registry import Connectors
 from narrows.stores.reviews import MemoryReviews, Reviews, SqliteReviews
 from narrows.stores.revoked import MemoryRevoked, Revoked, SqliteRevoked
 from narrows.stores.sealing import KEY_BYTES
-from narrows.stores.servers import Servers
+from narrows.stores.servers import SERVERS, Servers, no_server
 from narrows.stores.sqlite import SqliteRehearsals
 from narrows.stores.sqlite_commits import SqliteCommits
 from narrows.stores.tokens import Shelf
+
+if TYPE_CHECKING:
+    from narrows.stores.postgres_server import PostgresServer
 
 _MAKE_KEY = (
     "make a key with `openssl rand -base64 32 > stores.key`, keep that file out of the repository, "
@@ -38,9 +41,9 @@ _MAKE_KEY = (
 
 
 _KINDS: Mapping[str, tuple[str, ...]] = {
-    "rehearsals": ("memory", "sqlite"),
-    "commits": ("memory", "sqlite"),
-    "connectors": ("memory", "sqlite"),
+    "rehearsals": ("memory", "sqlite", "postgres"),
+    "commits": ("memory", "sqlite", "postgres"),
+    "connectors": ("memory", "sqlite", "postgres"),
     "tokens": ("memory", "redis"),
 }
 """What each store of `[stores]` may lie on."""
@@ -54,45 +57,72 @@ class Place(NamedTuple):
     key: bytes
 
 
-def open_rehearsals(settings: Settings, now: Callable[[], float]) -> Rehearsals:
-    """Open the store that `stores.rehearsals` names: `memory:` or `sqlite:<path>`, relative to the settings file.
+def open_rehearsals(settings: Settings, now: Callable[[], float], servers: Servers | None = None) -> Rehearsals:
+    """Open the store that `stores.rehearsals` names: `memory:`, `sqlite:<path>` (relative to the settings file) or
+    `postgres:`, which lies on a server of `servers`; whoever made those closes them after the store.
 
-    `now` gives seconds of the wall clock. Raises `SettingsError` for another store, a file that does not open and a
-    key that is missing or not 32 bytes in base64; memory without a key gets one that ends with the process.
+    `now` gives seconds of the wall clock. Raises `SettingsError` for another store, a file that does not open, a server
+    that nothing names, and a key that is missing or not 32 bytes in base64; memory without a key gets one that ends
+    with the process. A server is not asked yet.
     """
     lifetime_s = _seconds(settings, "rehearsal_s")
-    _, path, key = _place(settings, "rehearsals")
+    kind, path, key = _place(settings, "rehearsals")
+    if kind == "postgres":
+        server = _postgres(servers)
+        from narrows.stores.postgres_rehearsals import PostgresRehearsals  # an extra
+
+        return PostgresRehearsals(server, now, lifetime_s, key)
     with _opening(settings, "rehearsals"):
         if path is None:
             return MemoryRehearsals(now, lifetime_s, key)
         return SqliteRehearsals(path, now, lifetime_s, key)
 
 
-def open_commits(settings: Settings, now: Callable[[], float]) -> Commits:
+def open_commits(settings: Settings, now: Callable[[], float], servers: Servers | None = None) -> Commits:
     """Open the store that `stores.commits` names, under the conditions of `open_rehearsals`."""
     lifetimes = Lifetimes(_seconds(settings, "rehearsal_s"), _seconds(settings, "commit_s"))
-    _, path, key = _place(settings, "commits")
+    kind, path, key = _place(settings, "commits")
+    if kind == "postgres":
+        server = _postgres(servers)
+        from narrows.stores.postgres_commits import PostgresCommits  # an extra
+
+        return PostgresCommits(server, now, lifetimes, key)
     with _opening(settings, "commits"):
         return MemoryCommits(now, lifetimes, key) if path is None else SqliteCommits(path, now, lifetimes, key)
 
 
-def open_ended(settings: Settings, now: Callable[[], float]) -> Ended:
-    """Open what keeps sessions that were ended: in the file of `stores.commits`, under the same conditions."""
-    _, path, _ = _place(settings, "commits")
+def open_ended(settings: Settings, now: Callable[[], float], servers: Servers | None = None) -> Ended:
+    """Open what keeps sessions that were ended: it lies where `stores.commits` does, under the same conditions."""
+    kind, path, _ = _place(settings, "commits")
+    if kind == "postgres":
+        server = _postgres(servers)
+        from narrows.stores.postgres_ended import PostgresEnded  # an extra
+
+        return PostgresEnded(server, now)
     with _opening(settings, "commits"):
         return MemoryEnded(now) if path is None else SqliteEnded(path, now)
 
 
-def open_connectors(settings: Settings) -> Connectors:
+def open_connectors(settings: Settings, servers: Servers | None = None) -> Connectors:
     """Open the registry that `stores.connectors` names, under the conditions of `open_rehearsals`."""
-    _, path, key = _place(settings, "connectors")
+    kind, path, key = _place(settings, "connectors")
+    if kind == "postgres":
+        server = _postgres(servers)
+        from narrows.stores.postgres_connectors import PostgresConnectors  # an extra
+
+        return PostgresConnectors(server, key)
     with _opening(settings, "connectors"):
         return MemoryConnectors() if path is None else SqliteConnectors(path, key)
 
 
-def open_revoked(settings: Settings, now: Callable[[], float]) -> Revoked:
+def open_revoked(settings: Settings, now: Callable[[], float], servers: Servers | None = None) -> Revoked:
     """Open what keeps revocations: it lies where the registry of connectors lies, under the same conditions."""
-    _, path, key = _place(settings, "connectors")
+    kind, path, key = _place(settings, "connectors")
+    if kind == "postgres":
+        server = _postgres(servers)
+        from narrows.stores.postgres_revoked import PostgresRevoked  # an extra
+
+        return PostgresRevoked(server, now, key)
     with _opening(settings, "connectors"):
         return MemoryRevoked(now) if path is None else SqliteRevoked(path, now, key)
 
@@ -113,9 +143,14 @@ def open_shelf(settings: Settings, servers: Servers) -> tuple[Shelf, bytes] | No
     return RedisShelf(servers.redis), key
 
 
-def open_reviews(settings: Settings) -> Reviews:
+def open_reviews(settings: Settings, servers: Servers | None = None) -> Reviews:
     """Open the review queue, which lies where `stores.connectors` says, under the conditions of `open_rehearsals`."""
-    _, path, key = _place(settings, "connectors")
+    kind, path, key = _place(settings, "connectors")
+    if kind == "postgres":
+        server = _postgres(servers)
+        from narrows.stores.postgres_reviews import PostgresReviews  # an extra
+
+        return PostgresReviews(server, key)
     with _opening(settings, "connectors"):
         return MemoryReviews() if path is None else SqliteReviews(path, key)
 
@@ -126,10 +161,25 @@ def place_faults(settings: Settings) -> Iterator[str]:
         try:
             if isinstance(value, float):
                 _seconds(settings, field)
-            if field in _KINDS and _named(settings, field)[0] != "memory" and settings.stores.key is None:
-                raise _no_key()
+            if field in _KINDS:
+                _check_kind(settings, _named(settings, field)[0])
         except SettingsError as error:
             yield str(error)
+
+
+def _check_kind(settings: Settings, kind: str) -> None:
+    """Raise `SettingsError` for a store whose kind needs a key or a server that nothing gives."""
+    if kind != "memory" and settings.stores.key is None:
+        raise _no_key()
+    if kind in SERVERS and getattr(settings.stores, kind) is None:
+        raise no_server(kind)
+
+
+def _postgres(servers: Servers | None) -> PostgresServer:
+    """The server of the settings. Raises `SettingsError` when nothing names it, or its client is not installed."""
+    if servers is None:
+        raise TypeError("a store on a server is opened with the servers of its process")
+    return servers.postgres
 
 
 def _place(settings: Settings, field: str) -> Place:
@@ -144,7 +194,9 @@ def _place(settings: Settings, field: str) -> Place:
 
 
 def _no_key() -> SettingsError:
-    return SettingsError(f"stores.key: a store in a file is encrypted and needs a key. Remedy: {_MAKE_KEY}.")
+    return SettingsError(
+        f"stores.key: what is kept in a file or on a server is encrypted, and needs a key. Remedy: {_MAKE_KEY}."
+    )
 
 
 def _named(settings: Settings, field: str) -> tuple[str, str]:

@@ -74,9 +74,12 @@ class PostgresServer:
 
         Raises `SettingsError` with the reason and the remedy.
         """
+        wanted = [schema for schema in self._expected.values() if schema not in self._made]
+        if not wanted:
+            return
         try:
             async with await psycopg.AsyncConnection.connect(**self._parameters()) as connection:
-                for schema in self._expected.values():
+                for schema in wanted:
                     await self._make(connection, schema)
         except psycopg.OperationalError as error:
             raise _refused(_reason(error), "see whether it runs, and whether the URL is right") from None

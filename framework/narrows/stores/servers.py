@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from narrows.stores.postgres_server import PostgresServer
     from narrows.stores.redis_server import RedisServer
 
+SERVERS = ("redis", "postgres")
+"""The kinds of store that lie on a server, each with a key of `[stores]` of that name."""
+
 
 class Servers:
     """The servers that `[stores]` names. A client that is not installed is told by `SettingsError` with the extra."""
@@ -42,6 +45,11 @@ class Servers:
             self._postgres = PostgresServer(_url(self._stores.postgres, "postgres"))
         return self._postgres
 
+    async def prepare(self) -> None:
+        """Make or check the tables of the stores that were opened. Raises `SettingsError` with what is wrong."""
+        if self._postgres is not None:
+            await self._postgres.prepare()
+
     async def close(self) -> None:
         """Close the connections; the stores that use them are closed before."""
         if self._redis is not None:
@@ -52,11 +60,16 @@ class Servers:
 
 def _url(named: Secret | None, field: str) -> Secret:
     if named is None:
-        raise SettingsError(
-            f"stores.{field}: a store lies on this server, and nothing says where it is. "
-            f'Remedy: set `stores.{field} = {{ env = "…" }}` with its URL.'
-        )
+        raise no_server(field)
     return named
+
+
+def no_server(kind: str) -> SettingsError:
+    """The refusal of a store whose server is not named."""
+    return SettingsError(
+        f"stores.{kind}: a store lies on this server, and nothing says where it is. "
+        f'Remedy: set `stores.{kind} = {{ env = "…" }}` with its URL.'
+    )
 
 
 def _not_installed(extra: str) -> SettingsError:

@@ -1,0 +1,47 @@
+"""What every store of revocations promises holds in PostgreSQL, also between two machines."""
+
+import asyncio
+
+import pytest
+
+from narrows.errors import Unavailable
+from narrows.settings import Secret
+from narrows.stores.postgres_revoked import PostgresRevoked
+from narrows.stores.postgres_server import PostgresServer
+from narrows.testing import Clock
+from tests.unit.stores.promises.revoked import *
+
+KEY = bytes(32)
+
+
+@pytest.fixture
+def clock():
+    """The clock of a test."""
+    return Clock()
+
+
+@pytest.fixture
+def revoked(postgres, clock):
+    """A store with room for three."""
+    return PostgresRevoked(postgres, clock, KEY, capacity=3)
+
+
+async def test_whoever_reads_on_from_a_number_misses_nothing(postgres, postgres_url, clock):
+    """Two machines add side by side; what has a lower number than one that was read, was read too."""
+    server = PostgresServer(Secret(postgres_url))
+    stores = [PostgresRevoked(one, clock, KEY) for one in (postgres, server)]
+    adding = asyncio.gather(*(stores[n % 2].add(subject(f"s{n}", clock)) for n in range(40)))
+    read = []
+    while not adding.done():
+        read += await stores[0].since(read[-1][0] if read else 0)
+    read += await stores[0].since(read[-1][0] if read else 0)
+    assert [number for number, _ in read] == sorted(await adding)
+    await server.close()
+
+
+async def test_who_was_revoked_is_sealed(revoked, postgres, postgres_peer, postgres_url, clock):
+    """The table does not say it, and with another key nothing is guessed."""
+    await revoked.add(subject("canary", clock))
+    assert "canary" not in repr(postgres_peer.ask("SELECT * FROM narrows_revoked", postgres_url))
+    with pytest.raises(Unavailable, match="cannot be read"):
+        await PostgresRevoked(postgres, clock, b"o" * 32).since(0)
