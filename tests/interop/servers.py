@@ -1,5 +1,6 @@
 """Real servers of others, started for the tests on loopback, on free ports, with folders of their own."""
 
+import asyncio
 import itertools
 import os
 import shutil
@@ -7,11 +8,15 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
+
+from narrows.errors import Unavailable
+
+T = TypeVar("T")
 
 TRIES, PAUSE_S = 200, 0.05
 
@@ -27,6 +32,16 @@ def is_open(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def back(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask until a server that was started again is found, which takes what a pool leaves between two tries."""
+    for _ in range(TRIES):
+        try:
+            return await ask()
+        except Unavailable:
+            await asyncio.sleep(PAUSE_S)  # its pool tries by real time
+    return await ask()
 
 
 class Server:

@@ -9,6 +9,7 @@ from narrows.settings import Secret
 from narrows.stores.postgres_revoked import PostgresRevoked
 from narrows.stores.postgres_server import PostgresServer
 from narrows.testing import Clock
+from tests.interop.servers import back
 from tests.unit.stores.promises.revoked import *
 
 KEY = bytes(32)
@@ -45,3 +46,15 @@ async def test_who_was_revoked_is_sealed(revoked, postgres, postgres_peer, postg
     assert "canary" not in repr(postgres_peer.ask("SELECT * FROM narrows_revoked", postgres_url))
     with pytest.raises(Unavailable, match="cannot be read"):
         await PostgresRevoked(postgres, clock, b"o" * 32).since(0)
+
+
+async def test_what_was_revoked_outlives_the_death_of_the_server(revoked, clock, postgres_peer):
+    """While it is away nobody is let in on what was known; then it is there, under its number."""
+    number = await revoked.add(subject("anna", clock))
+    postgres_peer.kill()
+    for asked in (revoked.since(0), revoked.add(subject("ben", clock))):
+        with pytest.raises(Unavailable):
+            await asked
+    postgres_peer.start()
+    assert await back(lambda: revoked.since(0)) == [(number, subject("anna", clock))]
+    assert await revoked.add(subject("ben", clock)) > number
