@@ -193,6 +193,7 @@ class Plan:
         Raises `StartRefused`, `SettingsError` for settings without their secrets, and `Unavailable`.
         """
         refuse_absent(self.settings)
+        self.telemetry.start()
         await self.servers.prepare()
         await self.identity.start()
         await self._standing.refresh()

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
 
 from opentelemetry import context as contexts
@@ -34,7 +34,7 @@ from opentelemetry.trace import (
 )
 
 from narrows.errors import Problem, SettingsError
-from narrows.settings import Settings
+from narrows.settings import Settings, TelemetrySettings
 from narrows.telemetry_metrics import Metrics, Value
 from narrows.tracecontext import Headers, remote_parent, remote_trace_id
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from contextvars import Token
 
     import httpx
+
+    from narrows.telemetry_export import Export
 
 ExchangeEvent = Literal["cached", "shared", "made", "joined", "refused", "failed", "away", "foreign"]
 
@@ -210,7 +212,9 @@ class _LiveCall(CallSpan):
     __slots__ = ("_attributes", "_context", "_instruments", "_method", "_span", "_started")
 
     def __init__(self, instruments: _Instruments, span: Span, method: str, trace_id: str) -> None:
-        super().__init__(trace_id, format_span_id(span.get_span_context().span_id))
+        own = span.get_span_context()
+        # Without a tracer the span is the caller's, or none.
+        super().__init__(trace_id, format_span_id(own.span_id) if own.span_id and not own.is_remote else None)
         self._instruments: _Instruments | None = instruments
         self._span = span
         self._method = method
@@ -295,13 +299,13 @@ class Telemetry:
         providers: tuple[TracerProvider, MeterProvider],
         *,
         random: Callable[[int], bytes],
-        closing: tuple[Callable[[], Any], ...] = (),
+        export: Export | None = None,
     ) -> None:
         self._instruments = instruments
         self._metrics = Metrics(None) if instruments is None else instruments.metrics
         self._providers = providers
         self._random = random
-        self._closing = closing
+        self._export = export
 
     @classmethod
     def build(
@@ -313,22 +317,23 @@ class Telemetry:
         clock: Callable[[], float] = perf_counter,
         random: Callable[[int], bytes] = os.urandom,
     ) -> Telemetry:
-        """Use the providers given, else export to `telemetry.otlp_endpoint`, else do nothing.
+        """Use the providers given, else export as `telemetry.otlp_endpoint` and `prometheus` say, else do nothing.
 
         `clock` gives seconds, `random(n)` n bytes for trace ids where no tracer makes them. Raises `SettingsError`
         when the endpoint is no plain URL or the extra `telemetry` is not installed.
         """
-        closing: tuple[Callable[[], Any], ...] = ()
+        export: Export | None = None
         if tracer_provider is None and meter_provider is None:
-            if settings.telemetry.otlp_endpoint is None:
+            export = _export(settings.telemetry)
+            if export is None:
                 return cls(None, (NoOpTracerProvider(), NoOpMeterProvider()), random=random)
-            tracer_provider, meter_provider, closing = _export(settings.telemetry.otlp_endpoint, settings)
+            tracer_provider, meter_provider = export.tracers, export.meters
         tracers, meters = tracer_provider or NoOpTracerProvider(), meter_provider or NoOpMeterProvider()
         public = urlsplit(settings.public_url)
         server: dict[str, Value] = {"url.scheme": public.scheme, "server.address": public.hostname or ""}
         metrics = Metrics.of(meters, _SCOPE)
         instruments = _Instruments(tracers.get_tracer(_SCOPE), metrics, server, clock)
-        return cls(instruments, (tracers, meters), random=random, closing=closing)
+        return cls(instruments, (tracers, meters), random=random, export=export)
 
     def start_call(self, method: str, headers: Headers) -> CallSpan:
         """Begin the span of a call; its parent is the caller's span if the headers hold a sound one."""
@@ -387,11 +392,16 @@ class Telemetry:
             for verdict in ("good", "bad"):
                 self.count("narrows.slo.calls", 0, endpoint=endpoint, verdict=verdict)
 
+    def start(self) -> None:
+        """Listen for whoever reads the metrics, if the settings say where. Raises `SettingsError`."""
+        if self._export is not None:
+            self._export.listen()
+
     async def close(self) -> None:
         """Send what is left and shut down the providers that were built here; those passed in stay open."""
-        closing, self._closing = self._closing, ()
-        for shut_down in closing:
-            await asyncio.to_thread(shut_down)
+        export, self._export = self._export, None
+        if export is not None:
+            await asyncio.to_thread(export.close)
 
 
 def _span_method(method: str) -> str:
@@ -413,21 +423,22 @@ def _verdict(outcome: str, slow: bool) -> str | None:
     return "good" if outcome == "ok" else None
 
 
-def _export(endpoint: str, settings: Settings) -> tuple[TracerProvider, MeterProvider, tuple[Callable[[], Any], ...]]:
-    """Build the providers of the SDK, which is an extra."""
-    url = urlsplit(endpoint)
+def _export(settings: TelemetrySettings) -> Export | None:
+    """What sends or shows telemetry, as the settings say; it needs the SDK, which is an extra."""
+    endpoint = settings.otlp_endpoint
+    if endpoint is None and settings.prometheus is None:
+        return None
+    url = urlsplit("http://none" if endpoint is None else endpoint)
     if url.scheme not in {"http", "https"} or not url.hostname or url.username or url.query or url.fragment:
         raise SettingsError(
             "telemetry.otlp_endpoint must be an http(s) URL without user, query or fragment. Remedy: give the base URL "
             "of the collector, such as http://127.0.0.1:4318, and credentials in OTEL_EXPORTER_OTLP_HEADERS."
         )
     try:
-        from narrows.telemetry_export import otlp_providers
+        from narrows.telemetry_export import Export
     except ImportError:
         raise SettingsError(
-            "telemetry.otlp_endpoint needs the OpenTelemetry SDK and its OTLP exporter, which are not installed. "
-            "Remedy: pip install narrows[telemetry], or remove the key."
+            "telemetry.otlp_endpoint and telemetry.prometheus need the OpenTelemetry SDK and its exporters, which are "
+            "not installed. Remedy: pip install narrows[telemetry], or remove the keys."
         ) from None
-    name, ratio = settings.telemetry.service_name or "narrows", settings.telemetry.sample_ratio
-    tracers, meters = otlp_providers(endpoint.rstrip("/"), name, ratio)
-    return tracers, meters, (tracers.shutdown, meters.shutdown)
+    return Export(settings)

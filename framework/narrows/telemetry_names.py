@@ -119,7 +119,7 @@ METRICS: Mapping[str, Metric] = {
     "narrows.connector.changes": _of("counter", "{change}", "Changes of connectors.", "event"),
 }
 
-_UNITS = {"s": "seconds", "By": "bytes", "1": "ratio"}
+UNITS = {"s": "seconds", "By": "bytes"}
 
 
 def prometheus(name: str) -> str:
@@ -129,8 +129,8 @@ def prometheus(name: str) -> str:
     """
     metric = METRICS[name]
     parts = [label(name)]
-    if metric.unit in _UNITS:
-        parts.append(_UNITS[metric.unit])
+    if metric.unit in UNITS:
+        parts.append(UNITS[metric.unit])
     if metric.kind == "counter":
         parts.append("total")
     return "_".join(parts)

@@ -9,7 +9,14 @@ PACKAGE = Path(__file__).parents[2] / "framework" / "narrows"
 LAYERS = (
     (
         *("addresses", "errors", "settings", "tracecontext"),
-        *("telemetry", "telemetry_client", "telemetry_export", "telemetry_metrics", "telemetry_names"),
+        *(
+            "telemetry",
+            "telemetry_client",
+            "telemetry_export",
+            "telemetry_metrics",
+            "telemetry_names",
+            "telemetry_scrape",
+        ),
     ),
     ("declare", "call", "current"),
     ("transport", "stores"),

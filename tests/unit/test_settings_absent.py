@@ -79,10 +79,11 @@ def test_whole_settings_start():
 
 def test_an_offline_plan_opens_nothing():
     """No store, no key, no export of telemetry."""
-    document = DOCUMENT | {"telemetry": {"otlp_endpoint": "http://127.0.0.1:9"}}
+    document = DOCUMENT | {"telemetry": {"otlp_endpoint": "http://127.0.0.1:9", "prometheus": "127.0.0.1:9464"}}
     settings = offline(read_settings(document, environ={}, secrets=False))
     assert (settings.stores.rehearsals, settings.stores.key) == ("memory:", None)
     assert settings.telemetry.otlp_endpoint is None
+    assert settings.telemetry.prometheus is None
 
 
 @pytest.mark.parametrize(

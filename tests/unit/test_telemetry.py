@@ -647,6 +647,7 @@ async def test_endpoint_gets_traces_and_metrics_at_close(collector: tuple[Collec
     """With an endpoint in the settings, closing sends what is left, under the name of the service."""
     it, url = collector
     telemetry = Telemetry.build(_settings(url + slash, service_name="lunch"))
+    telemetry.start()
     span = telemetry.start_call("GET", [])
     span.name("GET", "/teams/{team_id}")
     span.end(200, None)
@@ -683,6 +684,42 @@ def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(SettingsError, match=r"pip install narrows\[telemetry\]"):
         Telemetry.build(_settings("http://127.0.0.1:4318"))
+
+
+@pytest.mark.parametrize(
+    ("over", "rule"),
+    [
+        ({"prometheus": "9464"}, "no address"),
+        ({"prometheus": "127.0.0.1"}, "no address"),
+        ({"prometheus": "127.0.0.1:0"}, "no address"),
+        ({"prometheus": "127.0.0.1:9464/metrics"}, "no address"),
+        ({"prometheus": "me:canary@127.0.0.1:9464"}, "no address"),
+        ({"prometheus": "0.0.0.0:9464"}, "other machines"),
+        ({"prometheus": "metrics.test:9464"}, "other machines"),
+        ({"prometheus": "127.0.0.1:9464", "prometheus_ports": 0}, "prometheus_ports"),
+    ],
+)
+def test_an_address_that_others_reach_must_be_declared(over: dict[str, Any], rule: str) -> None:
+    """What is no address is refused, and so is a listener off loopback that nobody declared."""
+    with pytest.raises(SettingsError, match=rule) as raised:
+        read_settings({"public_url": "https://bff.test", "telemetry": over}, environ={})
+    assert "telemetry.prometheus" in str(raised.value)
+    assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"prometheus": "127.0.0.1:9464"},
+        {"prometheus": "[::1]:9464"},
+        {"prometheus": "localhost:9464"},
+        {"prometheus": "0.0.0.0:9464", "prometheus_off_loopback": True},
+    ],
+)
+def test_an_address_on_loopback_needs_no_more(over: dict[str, Any]) -> None:
+    """Nor does one that was declared."""
+    settings = read_settings({"public_url": "https://bff.test", "telemetry": over}, environ={})
+    assert settings.telemetry.prometheus == over["prometheus"]
 
 
 @pytest.mark.parametrize("flags", [0, 1])

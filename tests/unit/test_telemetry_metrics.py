@@ -125,7 +125,7 @@ def test_names_as_prometheus_shows_them() -> None:
     assert prometheus("narrows.calls") == "narrows_calls_total"
     assert prometheus("narrows.call.duration") == "narrows_call_duration_seconds"
     assert prometheus("narrows.answer.size") == "narrows_answer_size_bytes_total"
-    assert prometheus("narrows.budget.used") == "narrows_budget_used_ratio"
+    assert prometheus("narrows.budget.used") == "narrows_budget_used"
     assert prometheus("narrows.audit.queue") == "narrows_audit_queue"
     assert label("http.route") == "http_route"
 

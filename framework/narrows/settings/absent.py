@@ -54,5 +54,5 @@ def offline(settings: Settings) -> Settings:
         settings,
         stores=StoreSettings(),
         receipts=ReceiptSettings(),
-        telemetry=msgspec.structs.replace(settings.telemetry, otlp_endpoint=None),
+        telemetry=msgspec.structs.replace(settings.telemetry, otlp_endpoint=None, prometheus=None),
     )

@@ -21,6 +21,7 @@ from narrows.settings.parts import (
     StoreSettings,
     TelemetrySettings,
     UpstreamSettings,
+    is_loopback,
 )
 
 # The tables of the settings, of which one stands for itself or each has a name.
@@ -120,6 +121,18 @@ def wrong_names(settings: Settings) -> Iterator[str]:
         if first != name:
             rule = f"connectors.{name} shares (issuer, client_id) with connectors.{first}"
             yield f"{rule}. Remedy: give each its own client."
+
+
+def wrong_listener(settings: Settings) -> Iterator[str]:
+    """An address to read metrics at that is none, or that others can reach without anybody having said so."""
+    key, address = "telemetry.prometheus", settings.telemetry.prometheus
+    if address is None:
+        return
+    if not _is_url(f"http://{address}") or urlsplit(f"http://{address}").port is None or "/" in address:
+        yield f'{key} is no address. Remedy: write it as host:port, such as "127.0.0.1:9464".'
+    elif not settings.telemetry.prometheus_off_loopback and not is_loopback(f"http://{address}"):
+        rule = f"{key} can be reached from other machines, and whoever reads it needs no credentials"
+        yield f'{rule}. Remedy: write "127.0.0.1:9464", or prometheus_off_loopback = true.'
 
 
 def wrong_urls(settings: Settings) -> Iterator[str]:

@@ -166,12 +166,17 @@ class ReceiptSettings(Part, frozen=True, kw_only=True):
 
 
 class TelemetrySettings(Part, frozen=True, kw_only=True):
-    """Where traces and metrics go. Without `otlp_endpoint` nothing is exported.
+    """Where traces and metrics go. Without `otlp_endpoint` and `prometheus` nothing is exported.
 
-    `sample_ratio` (0 to 1) is the part of all traces that is kept; the flag that a client sends does not count.
+    `prometheus` is the address (`host:port`) of a listener of its own from which the metrics are read, and
+    `prometheus_ports` how many ports from there on may be tried: each worker takes one. `sample_ratio` (0 to 1) is the
+    part of all traces that is kept; the flag that a client sends does not count.
     """
 
     otlp_endpoint: str | None = None
+    prometheus: str | None = None
+    prometheus_ports: Annotated[int, Meta(ge=1, le=256)] = 1
+    prometheus_off_loopback: bool = False
     service_name: str | None = None
     sample_ratio: Annotated[float, Meta(ge=0.0, le=1.0)] = 1.0
 

@@ -13,7 +13,7 @@ import msgspec
 from narrows.errors import SettingsError
 from narrows.settings.absent import AbsentSecret
 from narrows.settings.basis import Secret
-from narrows.settings.faults import explained, wrong_names, wrong_urls
+from narrows.settings.faults import explained, wrong_listener, wrong_names, wrong_urls
 from narrows.settings.parts import Environment, Settings
 
 _PREFIX = "NARROWS_"
@@ -93,7 +93,9 @@ def read_settings(
         settings = msgspec.convert(document, Settings, strict=False, dec_hook=secret)
     except msgspec.ValidationError as error:
         raise SettingsError(explained(document, error, secret, where)) from None
-    faults = [f"{where}: {fault}" for fault in (*wrong_names(settings), *wrong_urls(settings))]
+    faults = [
+        f"{where}: {fault}" for fault in (*wrong_names(settings), *wrong_urls(settings), *wrong_listener(settings))
+    ]
     if faults:
         raise SettingsError("\n".join(faults))
     return settings
