@@ -1,0 +1,64 @@
+"""What the rules look at of one record of the audit log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address, ip_network
+
+import msgspec
+
+HOUR_S = 3600
+DAY_S = 86_400
+REFUSALS = frozenset({401, 403, 429})
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """One call as the log tells it; the fields are those of `narrows.audit.record.Record`."""
+
+    time: str
+    event: str
+    bff: str = ""
+    endpoint: str = ""
+    mode: str = ""
+    status: int = 0
+    outcome: str = ""
+    tenant: str | None = None
+    connector: str | None = None
+    connector_version: str | None = None
+    peer: str = ""
+    size: int = 0
+    records: int = 0
+    trace_id: str = ""
+
+    @property
+    def at(self) -> float:
+        """Seconds since 1970."""
+        return datetime.fromisoformat(self.time).timestamp()
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was answered 401, 403 or 429."""
+        return self.status in REFUSALS
+
+
+_decode = msgspec.json.Decoder(Seen).decode
+
+
+def read(leaf: bytes) -> Seen | None:
+    """The call that a leaf tells of; None for any other record, and for the sandbox, where nothing is touched."""
+    try:
+        seen = _decode(leaf)
+    except msgspec.DecodeError:  # a record of a later version, whose fields have other types
+        return None
+    return seen if seen.event == "call" and seen.mode != "sandbox" else None
+
+
+def network_of(peer: str) -> str:
+    """The network that an address is in: /24 of IPv4, /48 of IPv6; what is no address stands for itself."""
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer[:64]
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return str(ip_network((address, 48 if address.version == 6 else 24), strict=False))
