@@ -15,8 +15,8 @@ from narrows.settings.alerting import DriftSettings
 # The last days are not part of the baseline: what creeps in must not become the measure of itself.
 _HELD_BACK = 7
 _LEAST_DAYS = 7
-# So many spreads a day are chance, and one day counts for so many at the most.
-_SLACK = 1.0
+# So many spreads above are chance, and one day counts for so many at the most.
+_SLACK = 1.5
 _MOST = 4.0
 
 

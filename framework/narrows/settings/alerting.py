@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Annotated, Literal
 
 import msgspec
@@ -16,6 +18,7 @@ Quiet = Annotated[float, Meta(ge=0, le=90 * 86_400)]
 Days = Annotated[int, Meta(ge=1, le=730)]
 Factor = Annotated[float, Meta(ge=1.0, le=1000.0)]
 DAY_S = 86_400.0
+_KEY_BYTES = (24, 64)
 
 
 class RuleSettings(Part, frozen=True, kw_only=True):
@@ -32,7 +35,7 @@ class SpikeSettings(RuleSettings, frozen=True, kw_only=True):
     """Calls of a connector in one hour: more than `floor`, `factor` times the usual, and `spreads` beyond it."""
 
     floor: Amount = 60
-    factor: Factor = 3.0
+    factor: Factor = 3.5
     spreads: Factor = 6.0
 
 
@@ -64,17 +67,17 @@ class OriginSettings(RuleSettings, frozen=True, kw_only=True):
 class VolumeSettings(RuleSettings, frozen=True, kw_only=True):
     """Answer bytes, or records, of a connector in one day: `factor` times the usual, and `spreads` beyond it."""
 
-    floor_bytes: Amount = 1024 * 1024
+    floor_bytes: Amount = 256 * 1024
     floor_records: Amount = 1000
-    factor: Factor = 3.0
+    factor: Factor = 3.5
     spreads: Factor = 6.0
 
 
 class DriftSettings(RuleSettings, frozen=True, kw_only=True):
-    """Answer bytes, or records, that stay above the usual day after day: `sum` spreads, beyond one a day, added up."""
+    """Answer bytes, or records, that stay above the usual day after day: `sum` spreads, beyond one and a half a day, added up."""
 
     sum: Factor = 10.0
-    floor_bytes: Amount = 1024 * 1024
+    floor_bytes: Amount = 256 * 1024
     floor_records: Amount = 1000
     quiet_s: Quiet = 7 * DAY_S
 
@@ -118,6 +121,10 @@ class WebhookSettings(Part, frozen=True, kw_only=True):
     ca: str | None = None
     deadline_s: Annotated[float, Meta(gt=0, le=30)] = 5.0
 
+    def signing(self) -> list[bytes]:
+        """The keys as bytes. Raises `ValueError` for one that is not in the form above, and does not repeat it."""
+        return [_key(secret.reveal()) for secret in self.keys]
+
 
 class AlertSettings(Part, frozen=True, kw_only=True):
     """Alerts on unusual patterns. `every_s` is how often the audit log is looked at, `learn_days` how many days of a
@@ -130,3 +137,15 @@ class AlertSettings(Part, frozen=True, kw_only=True):
     connectors: Annotated[int, Meta(ge=1, le=5_000)] = 500
     rules: AlertRules = AlertRules()
     webhooks: dict[str, WebhookSettings] = msgspec.field(default_factory=dict)
+
+
+def _key(text: str) -> bytes:
+    """`whsec_…` as bytes."""
+    prefix, _, encoded = text.partition("_")
+    try:
+        key = base64.b64decode(encoded, validate=True) if prefix == "whsec" else b""
+    except (binascii.Error, ValueError):
+        key = b""
+    if not _KEY_BYTES[0] <= len(key) <= _KEY_BYTES[1]:
+        raise ValueError("a key is not `whsec_` and 24 to 64 bytes in base64")
+    return key
