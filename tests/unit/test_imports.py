@@ -25,7 +25,7 @@ LAYERS = (
     ("pipeline",),
     ("plan", "checks"),
     ("sdk",),
-    ("surfaces", "governance"),
+    ("surfaces", "governance", "alerts"),
     ("testing", "devkit", "console", "cli"),
 )
 STEPS = ("receive", "authenticate", "admit", "rate", "decode", "decide", "claim", "handle", "narrow")

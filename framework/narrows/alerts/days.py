@@ -13,6 +13,8 @@ _ORDINARY = 0.2
 # … unless there has been no other for so many days: then it is what is usual now.
 _PATIENCE_DAYS = 14
 _LEAST_OF_A_KIND = 3
+# Before so many days of a kind are known, none of them can be told from a holiday.
+_KNOWN_DAYS = 5
 Amount = Callable[[Day], int]
 
 
@@ -33,10 +35,14 @@ def turn(pattern: Pattern, at: float) -> Day | None:
 
 def teach(pattern: Pattern, ended: Day) -> None:
     """Let a day that ended become part of the baseline, unless it was a holiday."""
-    alike = [day.calls for day in of_kind(pattern.history, ended)]
-    holiday = bool(alike) and ended.calls < _ORDINARY * usual(alike, counts=True).middle
-    if not holiday or ended.number - pattern.history[-1].number > _PATIENCE_DAYS:
-        pattern.history = [*pattern.history, ended][-HISTORY_DAYS:]
+    alike = [day for day in pattern.history if day.weekend == ended.weekend]
+    known = len(alike) >= _KNOWN_DAYS
+    holiday = known and ended.calls < _ORDINARY * usual([day.calls for day in alike], counts=True).middle
+    if holiday and ended.number - alike[-1].number <= _PATIENCE_DAYS:
+        return
+    if holiday:
+        pattern.history = [day for day in pattern.history if day.weekend != ended.weekend]
+    pattern.history = [*pattern.history, ended][-HISTORY_DAYS:]
 
 
 def of_kind(history: Sequence[Day], like: Day) -> Sequence[Day]:

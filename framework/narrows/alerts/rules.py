@@ -19,8 +19,8 @@ from narrows.settings.alerting import (
 
 # While a connector is new, so many days bring most of the networks that it is used from.
 _SETTLING_DAYS = 3
-# One more than none was seen, so that a pace is never nothing.
-_PRIOR = 0.25
+# A little more than what was seen, so that a pace is never nothing.
+_PRIOR = 0.1
 
 
 def spike(pattern: Pattern, at: float, rule: SpikeSettings, learn_days: int) -> Finding | None:

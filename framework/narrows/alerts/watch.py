@@ -105,7 +105,7 @@ class Watch:
             return True
         self._known = version + 1, state
         await self._begin(mine, now)
-        return more or any(not one.to.startswith(_WEBHOOK) for one in mine)
+        return more or bool(mine) or bool(ended)
 
     async def run(self) -> None:
         """Step on until it is cancelled; what goes wrong is told, and tried again."""

@@ -65,6 +65,7 @@ def office(rate: float) -> list[float]:
 
 def programs(random: Random) -> list[Program]:
     """Six connectors of four sorts."""
+
     def net() -> str:
         return f"{random.randrange(11, 200)}.{random.randrange(256)}.{random.randrange(256)}"
 
@@ -141,7 +142,9 @@ class Life:
 
     def _mean(self, program: Program, day: int, hour: int) -> float:
         local = (hour + (1 if day >= self.summer_time else 0)) % 24
-        mean = program.hours[local] * (1 + self.growth[program.name]) ** (day / 30) * self.random.gammavariate(16, 1 / 16)
+        mean = (
+            program.hours[local] * (1 + self.growth[program.name]) ** (day / 30) * self.random.gammavariate(16, 1 / 16)
+        )
         if day % 7 >= 5:
             mean *= program.weekend
         if day % 7 == 0:
@@ -210,7 +213,7 @@ class Life:
 
     def _probing(self, program: Program, day: float) -> Iterator[Call]:
         begins = day + 11 * 3600
-        self._tell("probing ids (60 × 403 in 8 minutes)", ("refusals",), program.name, begins, begins + 600)
+        self._tell("probing ids (60 of 403 in 8 minutes)", ("refusals",), program.name, begins, begins + 600)
         return self._burst(program, begins, 480, 60, status=403, size=300)
 
     def _new_use(self, program: Program, day: float) -> Iterator[Call]:
@@ -307,7 +310,8 @@ def main() -> None:
     asked = parser.parse_args()
     outcomes = [run(seed, asked.days) for seed in range(asked.first, asked.first + asked.seeds)]
     kinds, rates, months = summary(outcomes)
-    print(f"{asked.seeds} seeds, {asked.days} days, {sum(o.records for o in outcomes)} records, {months:.0f} connector-months")
+    records = sum(outcome.records for outcome in outcomes)
+    print(f"{asked.seeds} seeds, {asked.days} days, {records} records, {months:.0f} connector-months")
     for kind, (found, planted) in kinds.items():
         print(f"  {kind:50} {found:3} of {planted}")
     for rule, rate in sorted(rates.items()):
@@ -315,7 +319,18 @@ def main() -> None:
     if asked.verbose:
         for outcome in outcomes:
             for alert in outcome.false:
-                print(alert.time, alert.rule, alert.connector, alert.what, "|", alert.observed, "|", alert.usual, "|", alert.limit)
+                print(
+                    alert.time,
+                    alert.rule,
+                    alert.connector,
+                    alert.what,
+                    "|",
+                    alert.observed,
+                    "|",
+                    alert.usual,
+                    "|",
+                    alert.limit,
+                )
 
 
 if __name__ == "__main__":
