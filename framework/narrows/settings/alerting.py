@@ -74,7 +74,10 @@ class VolumeSettings(RuleSettings, frozen=True, kw_only=True):
 
 
 class DriftSettings(RuleSettings, frozen=True, kw_only=True):
-    """Answer bytes, or records, that stay above the usual day after day: `sum` spreads, beyond one and a half a day, added up."""
+    """Answer bytes, or records, that stay above the usual day after day.
+
+    What a day is above it, in spreads and less one and a half, is added up, to `sum` at the most.
+    """
 
     sum: Factor = 10.0
     floor_bytes: Amount = 256 * 1024
