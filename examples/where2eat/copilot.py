@@ -11,7 +11,6 @@ import sys
 import webbrowser
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -150,7 +149,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--as", dest="person", metavar="NAME", help="sign a made-up person in without a browser")
     parser.add_argument("--yes", action="store_true", help="book without asking here; the BFF's page asks in any case")
     parser.add_argument("--wait", type=float, default=300.0, help="seconds to wait for the person to confirm")
-    parser.add_argument("--spans", type=Path, help="file for the spans, else none are kept")
+    parser.add_argument("--spans", help="file for the spans, or URL of a collector (OTLP); else none are kept")
     parser.add_argument("--print-token", action="store_true", help="print an access token for curl, and do no more")
     return parser.parse_args(argv)
 

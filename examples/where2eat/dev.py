@@ -60,16 +60,18 @@ Announce = Callable[[Addresses], None]
 
 
 @contextmanager
-def services(issuer: str, folder: Path, elsewhere: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def services(
+    issuer: str, folder: Path, elsewhere: Mapping[str, str], collector: str | None
+) -> Iterator[dict[str, str]]:
     """Run those of the three production APIs that are not `elsewhere` as processes, which end with the block.
 
-    Gives the URLs of all three by name.
+    Gives the URLs of all three by name. Their spans go to the collector, or into the folder.
     """
     started: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name in SERVICES:
             if name not in elsewhere:
-                started[name] = _start(name, issuer, folder)
+                started[name] = _start(name, issuer, folder, collector or str(folder / f"{name}.spans"))
         yield {**elsewhere, **{name: _url(name, process) for name, process in started.items()}}
     finally:
         for process in started.values():
@@ -78,9 +80,9 @@ def services(issuer: str, folder: Path, elsewhere: Mapping[str, str]) -> Iterato
             _end(process)
 
 
-def _start(name: str, issuer: str, folder: Path) -> subprocess.Popen[bytes]:
+def _start(name: str, issuer: str, folder: Path, spans: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "examples.where2eat.serve", name, "--issuer", issuer]
-    command += ["--log", str(folder / f"{name}.log"), "--spans", str(folder / f"{name}.spans")]
+    command += ["--log", str(folder / f"{name}.log"), "--spans", spans]
     # A session of its own: Ctrl-C reaches this program alone, which then ends the services in order.
     return subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)  # noqa: S603 # our own module
 
@@ -102,24 +104,33 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.stdout.close()
 
 
-def run(listener: socket.socket, folder: Path, secret: str, announce: Announce, elsewhere: Mapping[str, str]) -> None:
+def run(
+    listener: socket.socket,
+    folder: Path,
+    secret: str,
+    announce: Announce,
+    elsewhere: Mapping[str, str],
+    collector: str | None = None,
+) -> None:
     """Run everything until SIGINT or SIGTERM; `announce` is called as soon as requests are answered.
 
-    Raises what keeps the BFF from starting, `StartRefused` above all.
+    With the URL of a `collector`, all programs send their spans there instead of keeping them in the folder. Raises
+    what keeps the BFF from starting, `StartRefused` above all.
     """
     origin = f"http://{HOST}:{listener.getsockname()[1]}"
     issuer = origin + world.ISSUER_PATH
     faults: list[BaseException] = []
     with ExitStack() as stack:
-        upstreams = stack.enter_context(services(issuer, folder, elsewhere))
+        upstreams = stack.enter_context(services(issuer, folder, elsewhere, collector))
         addresses = Addresses(origin, issuer, folder=str(folder), **upstreams)
 
         def stop(fault: BaseException) -> None:
             faults.append(fault)
             server.should_exit = True
 
-        app = _application(stack, addresses, secret, started=lambda: announce(addresses), failed=stop)
-        server: uvicorn.Server = make_server(app, **listening(world.settings(origin, upstreams, secret)))
+        settings = world.settings(origin, upstreams, secret, collector)
+        app = _application(stack, addresses, settings, secret, started=lambda: announce(addresses), failed=stop)
+        server: uvicorn.Server = make_server(app, **listening(settings))
         server.run(sockets=[listener])
     if faults:
         raise faults[0]
@@ -128,6 +139,7 @@ def run(listener: socket.socket, folder: Path, secret: str, announce: Announce, 
 def _application(
     stack: ExitStack,
     addresses: Addresses,
+    settings: narrows.Settings,
     secret: str,
     *,
     started: Callable[[], None],
@@ -139,9 +151,8 @@ def _application(
     diagnostics = stack.enter_context((folder / "bff.log").open("a", buffering=1, encoding="utf-8"))
     authority_log = stack.enter_context((folder / "authority.log").open("a", buffering=1, encoding="utf-8"))
     install_json_logging(diagnostics, secrets=[Secret(secret)])
-    settings = world.settings(addresses.origin, {name: getattr(addresses, name) for name in SERVICES}, secret)
     connectors = asyncio.run(world.registry(bff, settings))
-    spans = spans_to(folder / "bff.spans", "bff")
+    spans = None if settings.telemetry.otlp_endpoint else spans_to(folder / "bff.spans", "bff")
     around = narrows.Surroundings(tracer_provider=spans, write_record=calls.write, connectors=connectors)
     authority = world.authority(addresses.origin, secret, lambda line: print(line, file=authority_log), connectors)
     return OneOrigin(
@@ -197,6 +208,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--upstream", type=_upstream, action="append", default=[], metavar="NAME=URL", help="use your own service"
     )
+    parser.add_argument("--collector", metavar="URL", help="send spans and metrics there (OTLP over HTTP)")
     parser.add_argument("--json", action="store_true", help="say where everything listens as one line of JSON")
     return parser.parse_args(argv)
 
@@ -235,7 +247,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         _fresh(arguments.folder)
         with socket.create_server((HOST, arguments.port)) as listener:
             secret = os.environ.get(world.SECRET_VARIABLE) or secrets.token_urlsafe(32)
-            run(listener, arguments.folder, secret, _announcing(arguments), dict(arguments.upstream))
+            run(
+                listener,
+                arguments.folder,
+                secret,
+                _announcing(arguments),
+                dict(arguments.upstream),
+                arguments.collector,
+            )
     except KeyboardInterrupt:
         print("\nEnded.", file=sys.stderr)
     except NarrowsError as error:

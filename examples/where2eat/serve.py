@@ -69,7 +69,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         service.add_argument("--issuer", required=True, help="whose tokens are accepted: https, or http on loopback")
         service.add_argument("--port", type=int, default=0, help="0 takes a free one")
         service.add_argument("--log", type=Path, help="file for the log, else stderr")
-        service.add_argument("--spans", type=Path, help="file for the spans, else none are kept")
+        service.add_argument("--spans", help="file for the spans, or URL of a collector (OTLP); else none are kept")
         service.add_argument("--database", default=":memory:", help="SQLite file of the bookings (tables only)")
     return parser.parse_args(argv)
 
@@ -83,16 +83,23 @@ def _log_to(file: Path | None, service: str) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
-def spans_to(file: Path, service: str) -> TracerProvider:
-    """A tracer provider that appends each span to `file`, one JSON object a line."""
+def spans_to(place: str | Path, service: str) -> TracerProvider:
+    """A tracer provider that appends each span to a file, one JSON object a line, or sends them to a collector."""
     # the SDK is needed only where spans are kept
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider as SdkProvider
-    from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
 
+    provider = SdkProvider(resource=Resource.create({"service.name": f"where2eat-{service}"}))
+    if str(place).startswith("http"):
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        sender = OTLPSpanExporter(endpoint=f"{place}/v1/traces")
+        provider.add_span_processor(BatchSpanProcessor(sender, schedule_delay_millis=200))
+        return provider
+    file = Path(place)
     out = file.open("a", encoding="utf-8")
     exporter = ConsoleSpanExporter(out=out, formatter=lambda span: str(span.to_json(indent=None)) + "\n")
-    provider = SdkProvider(resource=Resource.create({"service.name": f"where2eat-{service}"}))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     return provider
 

@@ -121,13 +121,14 @@ async def registry(bff: Bff, settings: Settings) -> Connectors:
     return store
 
 
-def settings(origin: str, upstreams: Mapping[str, str], secret: str) -> Settings:
+def settings(origin: str, upstreams: Mapping[str, str], secret: str, collector: str | None = None) -> Settings:
     """The BFF's own settings file with the variables that an operator would set: who it is, where the others are."""
     variables = {
         "NARROWS_ENVIRONMENT": "development",
         "NARROWS_PUBLIC_URL": origin,
         "NARROWS_ISSUERS__CORP__URL": origin + ISSUER_PATH,
         **{f"NARROWS_UPSTREAMS__{name.upper()}__URL": url for name, url in upstreams.items()},
+        **({"NARROWS_TELEMETRY__OTLP_ENDPOINT": collector} if collector else {}),
         SECRET_VARIABLE: secret,
     }
     return load_settings(_SETTINGS, variables)
