@@ -20,9 +20,11 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from narrows import checks
+from narrows.audit.keys import signer_of
 from narrows.audit.log import RecordLog
 from narrows.audit.persons import Persons
 from narrows.audit.redaction import Redactor
+from narrows.audit.writer import Writer
 from narrows.call import Allowance, Call, Connector, Mode, Performer, Raw, Reply, Way, random_id
 from narrows.declare.bff import Bff
 from narrows.declare.endpoint import Endpoint, counts
@@ -48,8 +50,15 @@ from narrows.stores import Commits, Limiter, Rehearsals
 from narrows.stores.audit import AuditStore
 from narrows.stores.ended import Ended
 from narrows.stores.memory import MemoryLimiter
-from narrows.stores.memory_audit import MemoryAuditStore
-from narrows.stores.opening import open_commits, open_connectors, open_ended, open_rehearsals, open_revoked, open_shelf
+from narrows.stores.opening import (
+    open_audit,
+    open_commits,
+    open_connectors,
+    open_ended,
+    open_rehearsals,
+    open_revoked,
+    open_shelf,
+)
 from narrows.stores.registry import Connectors
 from narrows.stores.sealing import Sealer
 from narrows.stores.servers import Servers
@@ -82,7 +91,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What comes in from outside: the network, the clock, chance, telemetry, and where records go.
 
     `watch` may wrap each step of each endpoint, once at start, to see how long it takes; it is for development.
-    `connectors` is a registry that is open already, and that whoever gives it closes, in place of `stores.connectors`.
+    `connectors` is a registry that is open already, and that whoever gives it closes, in place of `stores.connectors`;
+    `audit` is an audit log in place of `stores.audit`, under the same conditions.
     """
 
     dial: Dial = dial
@@ -94,6 +104,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     write_record: Callable[[bytes], object] = _to_stdout
     watch: Callable[[Step], Step] | None = None
     connectors: Connectors | None = None
+    audit: AuditStore | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -135,11 +146,12 @@ class Plan:
         self.revoking = Revoking(self.identity, now=around.now, steady=self.steady)
         self._standing = Standing(self.directory, self.revoking)
         self.receipts = Receipts.of(settings, self._key)
-        self.log = RecordLog(around.write_record)
+        self._around = around
+        self._audit: AuditStore | None = None
+        self.log = RecordLog(around.write_record, self._make_writer)
         self.persons = Persons(lambda: self.audit, key=self._key, steady=self.steady)
         self._new_id = around.new_id
         self.entries = self._prepare(tuple(builtins))
-        self.audit: AuditStore = MemoryAuditStore()
         self.servers = Servers(settings.stores)
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now, self.servers)
         self.commits: Commits = open_commits(settings, around.now, self.servers)
@@ -187,14 +199,35 @@ class Plan:
             public_url=settings.public_url,
         )
 
-    async def start(self) -> None:
-        """Look up the issuers, and read the registry of connectors.
+    @property
+    def audit(self) -> AuditStore:
+        """What the audit log lies on; it is opened when it is first asked for. Raises `SettingsError`."""
+        if self._audit is None:
+            self._audit = self._around.audit or open_audit(self.settings)
+        return self._audit
 
-        Raises `StartRefused`, `SettingsError` for settings without their secrets, and `Unavailable`.
+    def _make_writer(self) -> Writer:
+        """What writes into the audit log. Raises `SettingsError`."""
+        derived = self._around.audit is not None
+        return Writer(
+            self.audit,
+            signer_of(self.settings, self.bff.name, self._key, derived=derived),
+            most=self.settings.audit.queue,
+            checkpoint_s=self.settings.audit.checkpoint_s,
+            steady=self.steady,
+            sleep=self._around.sleep,
+        )
+
+    async def start(self) -> None:
+        """Look up the issuers, read the registry of connectors, and see how far the audit log goes.
+
+        Raises `StartRefused`, `LogBroken`, `SettingsError` for settings without their secrets, and `Unavailable`.
         """
         refuse_absent(self.settings)
         self.telemetry.start()
+        self.log.open()
         await self.servers.prepare()
+        await self.log.start()
         await self.identity.start()
         await self._standing.refresh()
         if twice := checks.twice_refusals(self.settings, self.directory.twice()):
@@ -213,6 +246,9 @@ class Plan:
     async def close(self) -> None:
         """Close what is open, the last opened first."""
         await self.settle.close()
+        await self.log.close()
+        if self._audit is not None and self._audit is not self._around.audit:
+            await self._audit.close()
         for transport in self._transports:
             await transport.aclose()
         await self._exchanger.close()
@@ -230,6 +266,8 @@ class Plan:
 
     async def call(self, entry: Entry, mode: Mode, raw: Raw, *, way: Way, span: CallSpan) -> Reply:
         """Take one request through the pipeline: the only way to reach a handler."""
+        if way != "self-test" and (unkept := await self.room(span)) is not None:
+            return unkept
         endpoint = entry.endpoint
         span.name(endpoint.method, endpoint.path)
         span.set("narrows.endpoint", endpoint.id)
@@ -248,6 +286,14 @@ class Plan:
             fresh_id=self._new_id,
         )
         return await run(call, entry.steps, self.settle, self.settings.limits.call_s)
+
+    async def room(self, span: CallSpan) -> Reply | None:
+        """Wait until a request can be recorded; what it is answered when it cannot, and then nothing is begun."""
+        try:
+            await self.log.room()
+        except Exception as fault:  # whatever the store raises: no answer without its record
+            return self.settle.unrecorded(span, fault)
+        return None
 
     async def revoke(self, issuer: str, subject: str, at: float) -> None:
         """Refuse from now on what was issued to somebody until `at` (seconds since 1970), and forget their tokens.

@@ -8,6 +8,7 @@ import sys
 import time
 
 from narrows.stores.connectors import SqliteConnectors
+from narrows.stores.memory_audit import MemoryAuditStore
 from tests.flow.programs import without_table
 from tests.flow.world import world
 
@@ -18,7 +19,7 @@ PATIENCE_S = 30.0
 async def main(database: str) -> None:
     """Call until it is refused."""
     store = SqliteConnectors(database, KEY)
-    around = {"now": time.time, "connectors": store}
+    around = {"now": time.time, "connectors": store, "audit": MemoryAuditStore()}
     seen, until = 0, time.monotonic() + PATIENCE_S
     over = {"limits": {"attempts": "1000000/minute"}}
     async with world(around=around, authority={"now": time.time}, settings=without_table(**over)) as made:

@@ -26,6 +26,7 @@ from narrows import (
 )
 from narrows.errors import Refusal, StartRefused
 from narrows.settings import Secret, merge, read_settings
+from narrows.stores.memory_audit import MemoryAuditStore
 from narrows.surfaces.http import Application
 from narrows.testing import Network
 
@@ -203,7 +204,7 @@ def make_settings(**over: Any) -> Any:
 
 def start(bff: Bff, **over: Any) -> Application:
     """Make the application."""
-    around = Surroundings(dial=Network({}).dial, write_record=lambda _: None)
+    around = Surroundings(dial=Network({}).dial, write_record=lambda _: None, audit=MemoryAuditStore())
     return Application(bff, make_settings(**over), around)
 
 

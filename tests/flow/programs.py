@@ -19,6 +19,7 @@ from narrows.governance.connectors import Governor, Operator
 from narrows.governance.rotation import Rotated, rotate
 from narrows.settings import Settings
 from narrows.stores.connectors import MemoryConnectors
+from narrows.stores.memory_audit import MemoryAuditStore
 from narrows.stores.registry import Connectors
 from tests.flow.world import World, make_settings, world
 
@@ -94,7 +95,7 @@ async def registered(
     `record` has other fields of its record, `over` other settings, `how` is for `world`.
     """
     kept = store or MemoryConnectors()
-    surroundings = {"connectors": kept, **(around or {})}
+    surroundings = {"connectors": kept, "audit": MemoryAuditStore(), **(around or {})}
     async with world(bff=bff, around=surroundings, settings=without_table(**(over or {})), **how) as made:
         programs = Programs(made, Governor(bff, made.app.plan.settings, kept, now=made.clock))
         await programs.apply(**(record or {}))

@@ -12,6 +12,7 @@ from narrows.declare.types import Money
 from narrows.errors import SettingsError, StartRefused
 from narrows.plan import Plan
 from narrows.settings import Secret
+from narrows.stores.memory_audit import MemoryAuditStore
 from narrows.surfaces.http import Application
 from narrows.testing import Clock, Network
 from tests.flow.minimal import FACTS, People, Tables, make_bff, make_settings, start
@@ -152,7 +153,8 @@ def test_surroundings_have_defaults():
 async def test_records_go_to_the_standard_output(capfdbinary):
     """One line each, unless they are sent elsewhere."""
     bff = Bff("empty", **FACTS)
-    app = Application(bff, make_settings(public_url="https://bff.test"), Surroundings(dial=Network({}).dial))
+    around = Surroundings(dial=Network({}).dial, audit=MemoryAuditStore())
+    app = Application(bff, make_settings(public_url="https://bff.test"), around)
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="https://bff.test")
     async with client:
         assert (await client.get("/health")).status_code == 200
@@ -210,7 +212,7 @@ async def test_who_watches_sees_every_step_in_its_order_and_changes_nothing():
 
         return watched
 
-    around = Surroundings(dial=Network({}).dial, write_record=lambda _: None, watch=watch)
+    around = Surroundings(dial=Network({}).dial, write_record=lambda _: None, watch=watch, audit=MemoryAuditStore())
     plan = Application(make_bff(), make_settings(), around).plan
     raw = Raw(read_body=no_body)
     reply = await plan.call(entry_of(plan, "lunch.team"), "live", raw, way="rest", span=plan.telemetry.silent())

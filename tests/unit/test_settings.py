@@ -145,7 +145,10 @@ def test_an_unknown_key_is_refused_by_name(over, key):
 def test_a_table_under_a_wrong_name_is_named_itself():
     """Not only what is missing because of it."""
     said = refused(good(issuer={"corp": {"url": "https://issuer.test"}}, issuers={"corp": {"urll": 1}}))
-    assert "Object contains unknown field `issuer`. Remedy: use one of: alerts, connectors, " in said.splitlines()[0]
+    assert (
+        "Object contains unknown field `issuer`. Remedy: use one of: alerts, audit, connectors, "
+        in said.splitlines()[0]
+    )
     assert "issuers.corp: " in said.splitlines()[1]
 
 

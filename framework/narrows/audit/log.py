@@ -1,4 +1,4 @@
-"""The log of records: one line of JSON a record, in the order of the calls' ends."""
+"""The log of records: a leaf of the Merkle tree for each, and a line of JSON, in the order of the calls' ends."""
 
 from __future__ import annotations
 
@@ -6,30 +6,67 @@ from collections.abc import Callable
 
 import msgspec
 
+from narrows.audit.canonical import leaf_of
 from narrows.audit.decision import DecisionRecord
 from narrows.audit.events import Event
 from narrows.audit.line import json_line
 from narrows.audit.record import Record
+from narrows.audit.writer import Writer
 
 Recorded = Record | Event | DecisionRecord
 
 
 class RecordLog:
-    """Hands each record to `write` as one whole line, newline included.
+    """Keeps each record in the audit log, and hands it to `write` as one whole line, newline included.
 
-    What `write` raises goes on to the caller: a record that is not kept must not pass for one that is.
+    What is raised goes on to the caller: a record that is not kept must not pass for one that is. `writer` gives what
+    writes into the log, when it is first needed; without it the lines are all there is.
     """
 
-    def __init__(self, write: Callable[[bytes], object]) -> None:
+    def __init__(self, write: Callable[[bytes], object], writer: Callable[[], Writer] | None = None) -> None:
         self._write = write
+        self._make = writer
+        self._made: Writer | None = None
+
+    @property
+    def writer(self) -> Writer | None:
+        """What writes into the audit log."""
+        if self._made is None and self._make is not None:
+            self._made = self._make()
+        return self._made
+
+    def open(self) -> None:
+        """Open the audit log. Raises `SettingsError`."""
+        self._made = self.writer
+
+    async def start(self) -> None:
+        """Look how far the log goes. Raises `LogBroken`, `SettingsError` and `Unavailable`."""
+        if self.writer is not None:
+            await self.writer.start()
 
     async def room(self) -> None:
         """Wait until there is room for the records of one more call. Raises `Unavailable` when none can be kept."""
+        if self.writer is not None:
+            await self.writer.room()
 
     def append(self, record: Recorded) -> None:
-        """Write one record, which is on the disk a moment later."""
-        self._write(json_line(msgspec.structs.asdict(record)))
+        """Keep one record; it is on the disk a moment later. Raises `ValueError` for one without a canonical form."""
+        leaf = leaf_of(record)
+        self._line(record)
+        if self.writer is not None:
+            self.writer.put(leaf)
 
     async def keep(self, record: Recorded) -> None:
-        """Write one record; it is on the disk when this returns."""
-        self.append(record)
+        """Keep one record; it is on the disk when this returns. Raises as `append` does, and `Unavailable`."""
+        leaf = leaf_of(record)
+        self._line(record)
+        if self.writer is not None:
+            await self.writer.keep(leaf)
+
+    async def close(self) -> None:
+        """Write what waits, and sign how far the log goes."""
+        if self._made is not None:
+            await self._made.close()
+
+    def _line(self, record: Recorded) -> None:
+        self._write(json_line(msgspec.structs.asdict(record)))

@@ -11,6 +11,7 @@ from typing import get_args
 
 import msgspec
 
+from narrows.audit.keys import key_faults
 from narrows.checks.handlers import handler_refusals
 from narrows.cli.checking_connectors import gate_refusals, read_files, template_refusals
 from narrows.declare.bff import Bff
@@ -82,7 +83,7 @@ class Check:
         except SettingsError as error:
             yield from (self._fault(line, environment) for line in str(error).splitlines())
             return
-        yield from (self._fault(fault, environment) for fault in place_faults(settings))
+        yield from (self._fault(fault, environment) for fault in (*place_faults(settings), *key_faults(settings)))
         yield from template_refusals(self.bff, self._written, settings)
         try:
             Application(self.bff, offline(settings))

@@ -125,6 +125,14 @@ class Settle:
         span.end(problem.status, problem.type)
         return problem_reply(problem, span.trace_id)
 
+    def unrecorded(self, span: CallSpan, fault: Exception) -> Reply:
+        """End a request that could not be recorded, before anything of it was begun."""
+        if not isinstance(fault, Unavailable):
+            _log.error("the audit log does not open: %s", tell(fault))
+        problem = Unavailable(headers={"Retry-After": "5"})
+        span.end(problem.status, problem.type)
+        return problem_reply(problem, span.trace_id)
+
     async def _done(self, call: Call) -> Reply:
         """End a call that was answered; a rehearsal is kept first, because the reply leads to it."""
         reply = call.reply

@@ -7,6 +7,7 @@ from narrows.settings.alerting import AlertSettings, WebhookSettings
 from narrows.settings.basis import Secret
 from narrows.settings.parts import (
     Algorithm,
+    AuditSettings,
     ClientSettings,
     ConnectorKind,
     ConnectorSettings,
@@ -31,6 +32,7 @@ from narrows.settings.reading import load_document, load_settings, merge, read_s
 __all__ = [
     "AlertSettings",
     "Algorithm",
+    "AuditSettings",
     "ClientSettings",
     "ConnectorKind",
     "ConnectorSettings",

@@ -9,7 +9,7 @@ import msgspec
 
 from narrows.errors import SettingsError
 from narrows.settings.basis import Secret
-from narrows.settings.parts import ReceiptSettings, Settings, StoreSettings
+from narrows.settings.parts import AuditSettings, ReceiptSettings, Settings, StoreSettings
 
 
 class AbsentSecret(Secret):
@@ -54,5 +54,6 @@ def offline(settings: Settings) -> Settings:
         settings,
         stores=StoreSettings(),
         receipts=ReceiptSettings(),
+        audit=AuditSettings(),
         telemetry=msgspec.structs.replace(settings.telemetry, otlp_endpoint=None, prometheus=None),
     )

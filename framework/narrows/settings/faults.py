@@ -11,6 +11,7 @@ import msgspec
 
 from narrows.settings.alerting import AlertSettings
 from narrows.settings.parts import (
+    AuditSettings,
     ConnectorSettings,
     GovernanceSettings,
     IssuerSettings,
@@ -30,6 +31,7 @@ _SINGLE = {
     "stores": StoreSettings,
     "governance": GovernanceSettings,
     "receipts": ReceiptSettings,
+    "audit": AuditSettings,
     "telemetry": TelemetrySettings,
     "alerts": AlertSettings,
     "serving": ServingSettings,

@@ -132,7 +132,7 @@ class StoreSettings(Part, frozen=True, kw_only=True):
     """Where state that outlives a call is kept; `key` (32 bytes in base64) encrypts what is at rest.
 
     Each store is `memory:`, `sqlite:<path>`, or lies on a server: `redis:` or `postgres:`, whose URLs are `redis` and
-    `postgres`.
+    `postgres`. Without `audit`, the audit log is in memory in development, else in `sqlite:audit.db`.
     """
 
     rehearsals: str = "memory:"
@@ -141,6 +141,7 @@ class StoreSettings(Part, frozen=True, kw_only=True):
     commit_s: float = 86_400.0
     connectors: str = "memory:"
     tokens: str = "memory:"
+    audit: str | None = None
     redis: Secret | None = None
     postgres: Secret | None = None
     key: Secret | None = None
@@ -150,6 +151,21 @@ class GovernanceSettings(Part, frozen=True, kw_only=True):
     """Who may approve connectors; nobody approves a connector of their own."""
 
     approvers: tuple[Text, ...] = ()
+
+
+class AuditSettings(Part, frozen=True, kw_only=True):
+    """What signs how far the audit log goes, every `checkpoint_s` seconds in which it grew.
+
+    `key` has 32 bytes in base64; what `old_key` signed still holds, and it signs too, until nobody needs it any more.
+    `origin` names the log in its checkpoints: without it, the host of `public_url` and the name of the BFF. `queue` is
+    how many records may wait for the disk before nothing new is begun.
+    """
+
+    key: Secret | None = None
+    old_key: Secret | None = None
+    origin: Text | None = None
+    checkpoint_s: Seconds = 60.0
+    queue: Amount = 4096
 
 
 class ReceiptKey(Part, frozen=True, kw_only=True):
@@ -215,6 +231,7 @@ class Settings(Part, frozen=True, kw_only=True):
     stores: StoreSettings = StoreSettings()
     governance: GovernanceSettings = GovernanceSettings()
     receipts: ReceiptSettings = ReceiptSettings()
+    audit: AuditSettings = AuditSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     alerts: AlertSettings = AlertSettings()
     serving: ServingSettings = ServingSettings()

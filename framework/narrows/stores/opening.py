@@ -16,10 +16,12 @@ import msgspec
 from narrows.errors import SettingsError
 from narrows.settings import Settings
 from narrows.stores import Commits, Rehearsals
+from narrows.stores.audit import AuditStore
 from narrows.stores.commits import Lifetimes
 from narrows.stores.connectors import MemoryConnectors, SqliteConnectors
 from narrows.stores.ended import Ended, MemoryEnded, SqliteEnded
 from narrows.stores.memory import MemoryRehearsals
+from narrows.stores.memory_audit import MemoryAuditStore
 from narrows.stores.memory_commits import MemoryCommits
 from narrows.stores.redis_tokens import RedisShelf
 from narrows.stores.registry import Connectors
@@ -28,6 +30,7 @@ from narrows.stores.revoked import MemoryRevoked, Revoked, SqliteRevoked
 from narrows.stores.sealing import KEY_BYTES
 from narrows.stores.servers import SERVERS, Servers, no_server
 from narrows.stores.sqlite import SqliteRehearsals
+from narrows.stores.sqlite_audit import SqliteAuditStore
 from narrows.stores.sqlite_commits import SqliteCommits
 from narrows.stores.tokens import Shelf
 
@@ -45,6 +48,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "commits": ("memory", "sqlite", "postgres"),
     "connectors": ("memory", "sqlite", "postgres"),
     "tokens": ("memory", "redis"),
+    "audit": ("memory", "sqlite"),
 }
 """What each store of `[stores]` may lie on."""
 
@@ -155,6 +159,17 @@ def open_reviews(settings: Settings, servers: Servers | None = None) -> Reviews:
         return MemoryReviews() if path is None else SqliteReviews(path, key)
 
 
+def open_audit(settings: Settings) -> AuditStore:
+    """Open the audit log that `stores.audit` names, under the conditions of `open_rehearsals`.
+
+    Without a name it is in memory in development, and anywhere else in a file. Raises `SettingsError` for one in memory
+    outside development: it would be lost with its process.
+    """
+    _, path, _ = _place(settings, "audit")
+    with _opening(settings, "audit"):
+        return MemoryAuditStore() if path is None else SqliteAuditStore(path)
+
+
 def place_faults(settings: Settings) -> Iterator[str]:
     """What of `[stores]` names no store, lasts no time or has no key; nothing is opened, and no key is read."""
     for field, value in sorted(msgspec.structs.asdict(settings.stores).items()):
@@ -201,12 +216,24 @@ def _no_key() -> SettingsError:
 
 def _named(settings: Settings, field: str) -> tuple[str, str]:
     """The kind of one store of `[stores]`, and the file that `sqlite:` names."""
-    named: str = getattr(settings.stores, field)
+    named = _written(settings, field)
     kind, colon, name = named.partition(":")
     if kind not in _KINDS[field] or not colon or bool(name) != (kind == "sqlite"):
         forms = [f"`{kind}:`" if kind != "sqlite" else f"`sqlite:{field}.db`" for kind in _KINDS[field]]
         raise SettingsError(f"stores.{field}: {named!r} names no store. Remedy: set one of {', '.join(forms)}.")
+    if field == "audit" and kind == "memory" and settings.environment != "development":
+        raise SettingsError(
+            "stores.audit: a log in memory ends with its process. Remedy: leave it out, or set `sqlite:audit.db`."
+        )
     return kind, name
+
+
+def _written(settings: Settings, field: str) -> str:
+    """What the settings say of one store; where nothing is said, the audit log alone needs more than a word."""
+    named: str | None = getattr(settings.stores, field)
+    if named is not None:
+        return named
+    return "memory:" if settings.environment == "development" else "sqlite:audit.db"
 
 
 @contextmanager
@@ -216,7 +243,7 @@ def _opening(settings: Settings, field: str) -> Iterator[None]:
         yield
     except (OSError, sqlite3.Error) as error:
         raise SettingsError(
-            f"stores.{field}: {getattr(settings.stores, field)!r} does not open ({error}). "
+            f"stores.{field}: {_written(settings, field)!r} does not open ({error}). "
             "Remedy: name a plain file, new or made by Narrows, in an existing folder that this user may write."
         ) from None
 

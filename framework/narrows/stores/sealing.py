@@ -26,8 +26,8 @@ class Sealer:
     def __init__(self, key: bytes, *, purpose: str = "store") -> None:
         if len(key) != KEY_BYTES:
             raise ValueError(f"a sealing key has {KEY_BYTES} bytes, this one has {len(key)}")
-        self._cipher = AESGCM(_derive(key, f"narrows/{purpose}/seal"))
-        self._digest_key = _derive(key, f"narrows/{purpose}/digest")
+        self._cipher = AESGCM(derive(key, f"narrows/{purpose}/seal"))
+        self._digest_key = derive(key, f"narrows/{purpose}/digest")
 
     def seal(self, plain: bytes, associated: bytes) -> bytes:
         """Encrypt, and bind to `associated`, which is not kept."""
@@ -55,5 +55,6 @@ def frame(*parts: str) -> bytes:
     return b"".join(len(part).to_bytes(8, "big") + part for part in encoded)
 
 
-def _derive(key: bytes, info: str) -> bytes:
+def derive(key: bytes, info: str) -> bytes:
+    """A key of its own for one purpose (HKDF, RFC 5869)."""
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info.encode()).derive(key)

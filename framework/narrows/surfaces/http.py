@@ -74,7 +74,9 @@ class Application:
             case "lifespan":
                 await self._live(scope, receive, send)
             case "websocket":
-                self._uncalled(self._arrive(scope, "GET"), NotFound())
+                arrival = self._arrive(scope, "GET")
+                if await self.plan.room(arrival.span) is None:
+                    self._uncalled(arrival, NotFound())
                 # Before it is accepted, a closed WebSocket is a 403 to its client.
                 await send({"type": "websocket.close", "code": 1008, "reason": ""})
             case other:
@@ -86,6 +88,9 @@ class Application:
 
     async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
         arrival = self._arrive(scope, scope["method"])
+        if (unkept := await self.plan.room(arrival.span)) is not None:
+            await send_reply(send, unkept)
+            return
         # A server that does not keep the path as it came has decoded it: what is decoded once is not decoded again.
         raw_path = scope.get("raw_path") or quote(scope["path"], safe="/").encode()
         try:

@@ -28,6 +28,7 @@ from narrows.devkit.authority import Api, Authority, Client, Person
 from narrows.errors import NarrowsError
 from narrows.plan import Surroundings
 from narrows.settings import (
+    AuditSettings,
     ConnectorSettings,
     ConnectorState,
     IssuerSettings,
@@ -176,8 +177,9 @@ def with_connectors(settings: Settings) -> Settings:
         for name, state in CONNECTORS.items()
     }
     connectors = {**settings.connectors, **own}
-    stores = StoreSettings()
-    return msgspec.structs.replace(settings, environment="development", connectors=connectors, stores=stores)
+    return msgspec.structs.replace(
+        settings, environment="development", connectors=connectors, stores=StoreSettings(), audit=AuditSettings()
+    )
 
 
 def scopes_of(bff: Bff) -> list[str]:

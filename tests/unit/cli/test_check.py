@@ -70,6 +70,8 @@ def test_every_environment_of_the_settings_is_checked(tmp_path):
     settings.write_text(settings.read_text() + STAGES)
     assert found("check_stages:bff") == [
         ("settings-unsound", "stores.key", "narrows.toml:23"),
+        ("settings-unsound", "audit.key", "narrows.toml:1"),
+        ("settings-unsound", "stores.key", "narrows.toml:1"),
         ("issuer-loopback", "issuers.corp.url", "narrows.toml:10"),
         ("serving-plain", "serving.host", "narrows.toml:22"),
     ]

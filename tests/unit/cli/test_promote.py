@@ -9,6 +9,12 @@ from narrows.cli import main
 from tests.unit.cli.lunch import KEY, write_lunch
 
 STAGES = """
+[audit]
+key = { env = "NOBODY_SETS_THIS" }
+
+[stores]
+key = { env = "NOBODY_SETS_THIS" }
+
 [issuers.corp.client]
 id = "lunch"
 secret = { env = "NOBODY_SETS_THIS" }
@@ -224,9 +230,6 @@ REGISTRIES = """
 [governance]
 approvers = ["dana@example.com"]
 
-[stores]
-key = { env = "LUNCH_KEY" }
-
 [environments.staging.stores]
 connectors = "sqlite:staging.db"
 
@@ -240,7 +243,12 @@ def test_connectors_of_both_registries_are_compared(tmp_path, monkeypatch):
     monkeypatch.setenv("LUNCH_KEY", KEY)
     monkeypatch.setenv("NOBODY_SETS_THIS", "s")
     settings = write_stages(tmp_path, "promote_registry")
-    settings.write_text(settings.read_text().replace('{ file = "away" }', '{ env = "LUNCH_KEY" }') + REGISTRIES)
+    settings.write_text(
+        settings.read_text()
+        .replace('{ file = "away" }', '{ env = "LUNCH_KEY" }')
+        .replace("NOBODY_SETS_THIS", "LUNCH_KEY")
+        + REGISTRIES
+    )
     (tmp_path / "connectors").mkdir()
 
     def apply(environment, **rates):

@@ -57,7 +57,7 @@ def test_a_store_in_postgresql_needs_its_server_and_its_key(name):
     [
         ({}, []),
         ({"postgres": None}, ["stores.postgres"] * 3),
-        ({"key": None}, ["stores.key"] * 3),
+        ({"key": None}, ["stores.key"] * 4),  # the audit log needs it too
         ({"commits": "postgres:lunch"}, ["stores.commits"]),
         ({"rehearsals": "redis:"}, ["stores.rehearsals"]),
     ],

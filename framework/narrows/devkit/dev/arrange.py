@@ -139,6 +139,7 @@ def arrange(bff: Bff, run: Run, reach: Reach, environ: Mapping[str, str] | None 
         },
         "connectors": {**document.get("connectors", {}), **_connectors(next(iter(clients)))},
         "stores": _stores(document.get("stores", {}), run, governed=governed),
+        "audit": {},
         "serving": {**_limits(document.get("serving", {})), "host": HOST, "port": run.port},
     }
     settings = read_settings(changed, where=file.name, environ=variables)
@@ -318,6 +319,8 @@ def _stores(table: Mapping[str, Any], run: Run, *, governed: bool) -> dict[str, 
         for field in msgspec.structs.fields(StoreSettings)
         if field.default == "memory:"
     }
+    # The log of made-up people is nobody's to keep, and it would be signed with another key each time.
+    moved["audit"] = "memory:"
     if governed:
         return {**table, **moved, "connectors": table["connectors"]}
     return {**table, **moved, "key": Secret(run.store_key())}
