@@ -317,10 +317,10 @@ def _stores(table: Mapping[str, Any], run: Run, *, governed: bool) -> dict[str, 
     moved = {
         field.name: f"sqlite:{run.folder}/{field.name}.db"
         for field in msgspec.structs.fields(StoreSettings)
-        if field.default == "memory:"
+        if field.default == "memory:" and field.name != "tokens"
     }
-    # The log of made-up people is nobody's to keep, and it would be signed with another key each time.
-    moved["audit"] = "memory:"
+    # Exchanged tokens are short, and the log of made-up people is nobody's to keep.
+    moved |= {"tokens": "memory:", "audit": "memory:"}
     if governed:
         return {**table, **moved, "connectors": table["connectors"]}
     return {**table, **moved, "key": Secret(run.store_key())}
