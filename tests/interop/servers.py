@@ -152,6 +152,12 @@ class PostgresPeer(Server):
             answer = connection.execute(statement.encode())
             return answer.fetchall() if answer.description else []
 
+    def let_in(self, rule: str) -> None:
+        """Put a rule of who may come before the others of pg_hba.conf."""
+        file = self._folder / "data" / "pg_hba.conf"
+        file.write_text(f"{rule}\n{file.read_text()}")
+        self.ask("SELECT pg_reload_conf()")
+
     def kill(self) -> None:
         """End it without a word, its children too, and take away the lock that a dead machine leaves."""
         process = self._process

@@ -35,6 +35,7 @@ _REASONS = {
     "does not exist": "the role or the database is not there",
     "certificate": "its certificate is not accepted",
     "SSL": "it does not speak TLS as the URL asks",
+    "invalid": "nobody can read its URL",
     "too many": "it has no connection left",
 }
 
