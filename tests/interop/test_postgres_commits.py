@@ -53,6 +53,7 @@ async def test_two_machines_share_it(make, elsewhere):
 async def test_a_receipt_is_spent_once_by_many_at_one_instant(make, elsewhere):
     """Of forty attempts of two machines one passes; nothing of the others is left, and none waits for another."""
     stores = [make(), elsewhere]
+    await asyncio.gather(*(stores[n % 2].is_confirmed("r", ANN) for n in range(40)))
     one_each = [attempt(f"a{n}", receipt="r", key=f"k{n}") for n in range(40)]
     await asyncio.gather(*(stores[n % 2].claim(one) for n, one in enumerate(one_each)))
     found = await asyncio.gather(*(stores[n % 2].intend(one, "Tables.book") for n, one in enumerate(one_each)))
@@ -63,12 +64,29 @@ async def test_a_receipt_is_spent_once_by_many_at_one_instant(make, elsewhere):
 async def test_a_key_is_claimed_once_by_many_at_one_instant(make, elsewhere):
     """Of forty attempts of two machines one holds it; a free key, and one whose holder has died."""
     stores = [make(), elsewhere]
+    # So that each connection is there already, and they do come at one instant.
+    await asyncio.gather(*(stores[n % 2].is_confirmed("r", ANN) for n in range(40)))
     for late in (0.0, 100.0):
         stores[0]._now.time += late
         until = stores[0]._now.time + 15
         asked = (stores[n % 2].claim(attempt(f"a{late}{n}", key="k", until=until)) for n in range(40))
         found = await asyncio.gather(*asked)
         assert sorted(one.state for one in found) == ["new"] + ["running"] * 39
+
+
+async def test_whoever_claims_a_key_at_the_same_instant_waits_for_the_first(make, postgres_peer, postgres_url):
+    """Until that is decided; then the key is on its way, and nothing was asked for twice."""
+    store = make()
+    await store.is_confirmed("r", ANN)
+    row = "INSERT INTO narrows_keys VALUES (%s, 'o', 'a0', 'r1', 'running', 2e9, 2e9, '')"
+    with psycopg.connect(postgres_url) as first:
+        first.execute(row, (store._envelope.key(attempt(key="k")),))
+        second = asyncio.create_task(store.claim(attempt("a2", key="k")))
+        while not postgres_peer.ask("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0)
+        first.commit()
+    assert await second == Found(state="running", wait_s=1.0)
+    assert (await store.intend(attempt("a2", key="k"), "Tables.book")).state == "running"
 
 
 async def test_an_attempt_whose_key_was_lost_with_the_server_sends_nothing(make, postgres_peer, postgres_url):

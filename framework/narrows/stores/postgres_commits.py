@@ -49,8 +49,6 @@ CREATE INDEX narrows_intents_open ON narrows_intents (seq, expires) WHERE NOT se
 """,
 )
 
-_TRIES = 3
-
 
 class _Bound:
     """One bound of the store, which is not counted anew for each row: that takes the longer the more there is.
@@ -143,16 +141,15 @@ class PostgresCommits:
         now, name = self._now(), self._envelope.key(attempt)
         async with self._server.transaction("commits", relaxed=True) as connection:
             await _forget(connection, "keys", now)
-            for _ in range(_TRIES):
-                row = await _row(connection, name) if name else None
-                found = NEW if row is None or row.expires <= now else self._envelope.found(name, row, attempt, now)
-                if found.state != "new":
-                    return found
-                if await self._spender(connection, attempt) not in (None, attempt.id):
-                    return Found(state="spent")
-                if not name or await self._hold(connection, name, attempt, now, is_held=row is not None):
-                    return NEW
-        # Each time somebody held the key, and had let it go when it was looked at.
+            row = await _row(connection, name) if name else None
+            found = NEW if row is None or row.expires <= now else self._envelope.found(name, row, attempt, now)
+            if found.state != "new":
+                return found
+            if await self._spender(connection, attempt) not in (None, attempt.id):
+                return Found(state="spent")
+            if not name or await self._hold(connection, name, attempt, now, is_held=row is not None):
+                return NEW
+        # Somebody else has claimed it at this instant; what of, the next look tells.
         return Found(state="running", wait_s=1.0)
 
     async def intend(self, attempt: Attempt, operation: str) -> Found:
