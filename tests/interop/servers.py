@@ -44,6 +44,15 @@ async def back(ask: Callable[[], Awaitable[T]]) -> T:
     return await ask()
 
 
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds that another program does."""
+    for _ in range(TRIES):
+        if holds():
+            return
+        await asyncio.sleep(PAUSE_S)  # another program can only be waited for
+    raise AssertionError("it did not come to hold")
+
+
 class Server:
     """One server: `start`, `stop`, and `kill` as a machine that loses its power would. Its port stays the same."""
 

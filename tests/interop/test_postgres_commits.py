@@ -2,6 +2,7 @@
 
 import asyncio
 
+import psycopg
 import pytest
 
 from narrows.errors import Unavailable
@@ -10,6 +11,7 @@ from narrows.stores import Found
 from narrows.stores.commits import CommitBounds, Lifetimes
 from narrows.stores.postgres_commits import PostgresCommits
 from narrows.stores.postgres_server import PostgresServer
+from tests.interop.servers import until
 from tests.unit.stores.conftest import Clock
 from tests.unit.stores.promises.commits import *
 
@@ -82,8 +84,7 @@ async def test_whoever_claims_a_key_at_the_same_instant_waits_for_the_first(make
     with psycopg.connect(postgres_url) as first:
         first.execute(row, (store._envelope.key(attempt(key="k")),))
         second = asyncio.create_task(store.claim(attempt("a2", key="k")))
-        while not postgres_peer.ask("SELECT 1 FROM pg_locks WHERE NOT granted"):
-            await asyncio.sleep(0)
+        await until(lambda: postgres_peer.ask("SELECT 1 FROM pg_locks WHERE NOT granted"))
         first.commit()
     assert await second == Found(state="running", wait_s=1.0)
     assert (await store.intend(attempt("a2", key="k"), "Tables.book")).state == "running"
