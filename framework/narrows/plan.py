@@ -26,6 +26,7 @@ from narrows.audit.persons import Persons
 from narrows.audit.redaction import Redactor
 from narrows.audit.writer import Writer
 from narrows.call import Allowance, Call, Connector, Mode, Performer, Raw, Reply, Way, random_id
+from narrows.declare.ageing import Ageing
 from narrows.declare.bff import Bff
 from narrows.declare.endpoint import Endpoint, counts
 from narrows.declare.shape import Shape
@@ -197,6 +198,11 @@ class Plan:
             now=around.now,
             new_id=around.new_id,
             public_url=settings.public_url,
+            ageing={
+                endpoint: Ageing.parse(endpoint.deprecated, endpoint.sunset).headers()
+                for endpoint in ceilings
+                if endpoint.deprecated is not None
+            },
         )
 
     @property

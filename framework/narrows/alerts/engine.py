@@ -24,10 +24,12 @@ from narrows.stores.registry import Registered
 
 
 class Facts(NamedTuple):
-    """What the engine knows of a BFF: its name, which of its endpoints are deprecated and when, and their scopes."""
+    """What the engine knows of a BFF: its name, from when (seconds since 1970) which of its endpoints are deprecated,
+    and the scope of each.
+    """
 
     bff: str
-    deprecated: Mapping[str, str]
+    deprecated: Mapping[str, float]
     scopes: Mapping[str, str]
 
 
@@ -84,7 +86,7 @@ class Engine:
         )
         yield from (one for one in found if one)
         when = self._facts.deprecated.get(seen.endpoint)
-        if when is not None:
+        if when is not None and at >= when:
             yield rules.deprecated(seen, at, when, set_rules.deprecated)
 
     def _turn(self, pattern: Pattern, at: float) -> Iterator[Finding]:

@@ -169,11 +169,11 @@ def volume(pattern: Pattern, what: str, rule: VolumeSettings, learn_days: int, a
     )
 
 
-def deprecated(seen: Seen, at: float, when: str, rule: DeprecatedSettings) -> Finding:  # noqa: ARG001 - as above
+def deprecated(seen: Seen, at: float, when: float, rule: DeprecatedSettings) -> Finding:  # noqa: ARG001 - as above
     """A call to an endpoint that is declared deprecated."""
     return Finding(
         rule="deprecated",
-        what=f"calls to {seen.endpoint}, which is deprecated {when}",
+        what=f"calls to {seen.endpoint}, which is deprecated since {timestamp(when)[:10]}",
         observed="1 call",
         usual="none is wanted",
         limit="none: each is told, once in the quiet time",

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from narrows.checks.paths import path_is_text
 from narrows.checks.refusing import refuse
+from narrows.declare.ageing import Ageing
 from narrows.declare.commit import Commit
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.slo import Slo
@@ -55,6 +56,7 @@ def _function(endpoint: Endpoint) -> Iterator[Refusal]:
         rule = f"`commit` of a {endpoint.kind} is not {endpoint.commit!r}"
         yield refuse("commit-unclear", endpoint, rule, 'write commit="receipt" or "confirmed" on a write')
     yield from _objective(endpoint)
+    yield from _ageing(endpoint)
     if endpoint.status not in (200, 201, 202):
         yield refuse("status-unclear", endpoint, f"{endpoint.status!r} is no status of a success", "use status=201")
 
@@ -67,6 +69,16 @@ def _objective(endpoint: Endpoint) -> Iterator[Refusal]:
     except (ValueError, TypeError) as error:
         rule = str(error) if _is(endpoint.slo, str) else "`slo` is not text"
         yield refuse("slo-unclear", endpoint, rule, 'write slo="99.9%" or slo="99.5% under 300ms"')
+
+
+def _ageing(endpoint: Endpoint) -> Iterator[Refusal]:
+    if endpoint.deprecated is None and endpoint.sunset is None:
+        return
+    remedy = 'write deprecated="2027-01-01", and sunset="2027-07-01" beside it if it ends'
+    try:
+        Ageing.parse(endpoint.deprecated, endpoint.sunset)
+    except ValueError as error:
+        yield refuse("deprecated-unclear", endpoint, str(error), remedy)
 
 
 def _who(endpoint: Endpoint) -> Iterator[Refusal]:

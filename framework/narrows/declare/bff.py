@@ -35,6 +35,8 @@ class Guards(TypedDict, total=False):
     - `problems`: the problems that the handler itself answers with;
     - `for_services`: whether a service may call without a person;
     - `slo`: what its live calls are held to over 28 days, `99.9%` or `99.5% under 300ms`;
+    - `deprecated`: the day (`2027-01-01`, UTC) from which it should not be used any more, `sunset` that from which it
+      may be gone: every answer tells both;
     - `holes`: what is not decided yet: with one left, nothing starts;
     - `commit`: how a live write may come at the least: `open`, `receipt` or `confirmed`.
     """
@@ -53,6 +55,8 @@ class Guards(TypedDict, total=False):
     for_services: bool
     commit: Commit
     slo: str
+    deprecated: str
+    sunset: str
     holes: Sequence[str]
 
 

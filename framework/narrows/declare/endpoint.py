@@ -46,6 +46,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     for_services: bool = False
     commit: Commit = "open"
     slo: str | None = None
+    deprecated: str | None = None
+    sunset: str | None = None
     holes: tuple[str, ...] = ()
     public: str | None = None
     owned: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from narrows.audit.log import RecordLog
@@ -56,6 +56,7 @@ class Settle:
         now: Callable[[], float],
         new_id: Callable[[], str],
         public_url: str,
+        ageing: Mapping[Endpoint, Sequence[tuple[str, str]]] | None = None,
     ) -> None:
         self._log = log
         self._rehearsals = rehearsals
@@ -68,6 +69,7 @@ class Settle:
         self._now = now
         self._new_id = new_id
         self._public_url = public_url.rstrip("/")
+        self._ageing = ageing or {}
         self._concluding: set[asyncio.Task[None]] = set()
 
     async def ended(self, call: Call, fault: Exception | None) -> Reply:
@@ -187,6 +189,8 @@ class Settle:
             problem, outcome = Unavailable(headers={"Retry-After": "5"}), "failed"
             reply = problem_reply(problem, call.span.trace_id, call.sent, call.unknown)
         self._close(call, reply, problem, outcome)
+        if call.endpoint in self._ageing:
+            return reply._replace(headers=[*reply.headers, *self._ageing[call.endpoint]])
         return reply
 
     def _close(self, call: Call, reply: Reply, problem: Problem | None, outcome: str) -> None:

@@ -88,6 +88,8 @@ def operation(
             *({"$ref": f"#/components/parameters/{name}"} for name in _headers(endpoint)),
         ],
     }
+    if endpoint.deprecated is not None:
+        described["deprecated"] = True
     if not endpoint.builtin:
         described["parameters"].append({"$ref": f"#/components/parameters/{SCENARIO}"})
     if shape.body is not None:
@@ -169,6 +171,8 @@ def _facts(entry: Entry) -> dict[str, Any]:
         "rate": [str(Rate.parse(rate)) for rate in endpoint.rates or ()],
         "slo": None if endpoint.slo is None else str(Slo.parse(endpoint.slo)),
         "price": None if entry.ceiling is None else str(entry.ceiling),
+        "deprecated": endpoint.deprecated,
+        "sunset": endpoint.sunset,
         "public": endpoint.public,
         "owned": endpoint.owned,
     }

@@ -233,8 +233,14 @@ def test_a_day_of_much_data(what):
 
 def test_deprecated_endpoints():
     """A call to an endpoint that is declared deprecated is told once in the quiet time."""
-    traffic = Traffic(facts=FACTS._replace(deprecated={"shop.a": "since 2026-01-01"}))
+    traffic = Traffic(facts=FACTS._replace(deprecated={"shop.a": MONDAY - 4 * DAY}))
     (alert,) = traffic.calls(MONDAY, 50, 60)
     assert (alert.rule, alert.what) == ("deprecated", "calls to shop.a, which is deprecated since 2026-01-01")
     (again,) = traffic.calls(MONDAY + 7 * DAY, 2)
     assert again.again == 49
+
+
+def test_what_will_be_deprecated_is_not_yet():
+    """Before its day a call is as good as any."""
+    traffic = Traffic(facts=FACTS._replace(deprecated={"shop.a": MONDAY + DAY}))
+    assert traffic.call(MONDAY) == []
