@@ -32,7 +32,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def at(self) -> float:
-        """Seconds since 1970."""
+        """Seconds since 1970. Raises `ValueError` for a time that is none."""
         return datetime.fromisoformat(self.time).timestamp()
 
     @property
@@ -48,9 +48,9 @@ def read(leaf: bytes) -> Seen | None:
     """The call that a leaf tells of; None for any other record, and for the sandbox, where nothing is touched."""
     try:
         seen = _decode(leaf)
-    except msgspec.DecodeError:  # a record of a later version, whose fields have other types
+        return seen if seen.event == "call" and seen.mode != "sandbox" and seen.at else None
+    except (msgspec.DecodeError, ValueError):  # a record of a later version, whose fields have other types
         return None
-    return seen if seen.event == "call" and seen.mode != "sandbox" else None
 
 
 def network_of(peer: str) -> str:

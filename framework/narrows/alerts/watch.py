@@ -24,6 +24,7 @@ from narrows.audit.log import RecordLog
 from narrows.audit.record import timestamp
 from narrows.errors import Unavailable
 from narrows.governance.connectors import Governor
+from narrows.pipeline.faults import tell
 from narrows.settings import AlertSettings
 from narrows.stores.audit import AuditStore
 from narrows.telemetry import Telemetry
@@ -114,6 +115,9 @@ class Watch:
                 more = await self.step()
             except Unavailable:
                 self._telemetry.count("narrows.store.away", store="audit", event="alerts")
+                more = False
+            except Exception as fault:  # a fault of ours must not end the watch in silence
+                _log.error("the watch over alerts failed, and goes on: %s", tell(fault))
                 more = False
             if not more:
                 await asyncio.sleep(self._settings.every_s)

@@ -25,6 +25,7 @@ def settings_refusals(settings: Settings, used: Iterable[str]) -> Iterator[Refus
     yield from _domains(settings)
     yield from _connectors(settings)
     yield from _serving(settings)
+    yield from _webhooks(settings)
     yield from _placeholders(settings, named)
 
 
@@ -90,6 +91,13 @@ def _serving(settings: Settings) -> Iterator[Refusal]:
         yield _set("serving.host", where, "serving-plain", "plain HTTP would be served off loopback", remedy)
     if _is_plain(settings.public_url):
         yield _set("public_url", where, "public-url-plain", "clients would be sent to plain HTTP", "use https://")
+
+
+def _webhooks(settings: Settings) -> Iterator[Refusal]:
+    for name, webhook in settings.alerts.webhooks.items():
+        if _is_plain(webhook.url):
+            rule = "alerts would be sent by plain HTTP off loopback"
+            yield _set(f"alerts.webhooks.{name}.url", _where(settings), "webhook-plain", rule, "use https://")
 
 
 def _placeholders(settings: Settings, named: Mapping[str, UpstreamSettings]) -> Iterator[Refusal]:

@@ -18,6 +18,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
+from narrows.alerts.arranging import watching
 from narrows.call import Mode, Raw, Reply
 from narrows.declare.bff import Bff
 from narrows.errors import InternalError, MethodNotAllowed, NarrowsError, NotFound, Problem
@@ -52,6 +53,7 @@ class Application:
         own += confirming(lambda: self.plan)
         self.plan = Plan(bff, settings, own, around)
         self.document = document(self.plan)
+        self._around = around or Surroundings()
         self._hosts = settings.accepted_hosts()
         self._cap = settings.limits.target_bytes
         self._refusal = ""
@@ -130,11 +132,12 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
-        """Look up the issuers, and prove that no route can be reached without credentials."""
+        """Look up the issuers, prove that no route can be reached without credentials, and watch the log."""
         try:
             await self.plan.start()
             await prove(self.plan)
-            yield
+            async with watching(self.plan, self._around):
+                yield
         except NarrowsError as refused:
             self._refusal = str(refused)
             raise

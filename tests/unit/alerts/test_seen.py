@@ -31,9 +31,10 @@ def test_a_record_is_read_as_the_log_writes_it():
         leaf_of(Event(time="2026-01-05T00:00:00.000Z", event="alert", what="spike")),
         leaf(MONDAY, mode="sandbox"),
         leaf(MONDAY, status="200"),
+        leaf(MONDAY, time="now"),
         b"no JSON",
     ],
-    ids=["an event", "the sandbox", "another form", "another language"],
+    ids=["an event", "the sandbox", "another form", "another time", "another language"],
 )
 def test_what_is_no_call_is_let_be(other):
     """Alerts do not feed on alerts, and nothing in the sandbox is real."""
