@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import uvicorn
 
@@ -71,7 +71,7 @@ class Server(uvicorn.Server):
         self._tls = config.tls is not None
 
     @classmethod
-    def of(cls, application: Application, stream: TextIO) -> Server:
+    def of(cls, application: Application, stream: TextIO) -> Self:
         """Make the server of an application as its settings say; diagnostics go to `stream`. Raises `StartRefused`."""
         settings = application.plan.settings
         watched = Watched(application)
@@ -82,13 +82,19 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, and say where. Raises `SystemExit` when nothing can be served."""
         await super().startup(sockets)
+        self.tell()
+
+    def tell(self) -> None:
+        """Say where it serves."""
         bff = self.application.application.plan.bff
         for listener in (bound for server in self.servers for bound in server.sockets):
-            _log.info("%s %s serves on %s", bff.name, bff.version, self._url(*listener.getsockname()[:2]))
+            _log.info("%s %s serves on %s", bff.name, bff.version, url_of(*listener.getsockname()[:2], tls=self._tls))
 
-    def _url(self, host: str, port: int) -> str:
-        scheme = "https" if self._tls else "http"
-        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+def url_of(host: str, port: int, *, tls: bool) -> str:
+    """Where what listens there can be called."""
+    scheme = "https" if tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _log_to(stream: TextIO, secrets: list[Secret], watched: Watched) -> None:

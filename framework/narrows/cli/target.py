@@ -28,7 +28,7 @@ def load_bff(target: str) -> Bff:
     """
     from narrows.declare.bff import Bff
 
-    value = _named(target)
+    value = named(target)
     return value if isinstance(value, Bff) else value.plan.bff
 
 
@@ -37,7 +37,7 @@ def load(target: str, settings: str | None) -> Application:
 
     Raises `click.UsageError` for a target that is not there, `StartRefused`, `SettingsError` and `PolicyError`.
     """
-    return _application(_named(target), settings)
+    return _application(named(target), settings)
 
 
 def load_offline(target: str, settings: str | None) -> Application:
@@ -47,14 +47,14 @@ def load_offline(target: str, settings: str | None) -> Application:
     from narrows.settings.absent import offline
     from narrows.surfaces.http import app
 
-    value = _named(target)
+    value = named(target)
     if not isinstance(value, Bff):
         return _application(value, settings)
     return app(value, offline(load_settings(settings or value.folder / "narrows.toml", secrets=False)))
 
 
-def _named(target: str) -> Any:
-    """The object that a target names."""
+def named(target: str) -> Any:
+    """The object that a target names. Raises `click.UsageError`."""
     module_name, _, attribute = target.partition(":")
     if not module_name or not attribute:
         raise click.UsageError(f"TARGET is `module:attribute`, as in: {_meant(target)}")

@@ -197,6 +197,20 @@ def _postgres(servers: Servers | None) -> PostgresServer:
     return servers.postgres
 
 
+def shareable(settings: Settings) -> dict[str, list[str]]:
+    """The stores that are in memory although a promise depends on them, and what several processes could share instead.
+
+    Tokens are none of them: each process may obtain its own.
+    """
+    alone = [field for field in _KINDS if field != "tokens" and _named(settings, field)[0] == "memory"]
+    return {field: [f'"{form}"' for form in _forms(field) if form != "memory:"] for field in alone}
+
+
+def _forms(field: str) -> list[str]:
+    """What one store of `[stores]` may be set to."""
+    return [f"{kind}:" if kind != "sqlite" else f"sqlite:{field}.db" for kind in _KINDS[field]]
+
+
 def _place(settings: Settings, field: str) -> Place:
     """Where one store of `[stores]` lies."""
     kind, name = _named(settings, field)
@@ -219,8 +233,8 @@ def _named(settings: Settings, field: str) -> tuple[str, str]:
     named = _written(settings, field)
     kind, colon, name = named.partition(":")
     if kind not in _KINDS[field] or not colon or bool(name) != (kind == "sqlite"):
-        forms = [f"`{kind}:`" if kind != "sqlite" else f"`sqlite:{field}.db`" for kind in _KINDS[field]]
-        raise SettingsError(f"stores.{field}: {named!r} names no store. Remedy: set one of {', '.join(forms)}.")
+        forms = ", ".join(f"`{form}`" for form in _forms(field))
+        raise SettingsError(f"stores.{field}: {named!r} names no store. Remedy: set one of {forms}.")
     if field == "audit" and kind == "memory" and settings.environment != "development":
         raise SettingsError(
             "stores.audit: a log in memory ends with its process. Remedy: leave it out, or set `sqlite:audit.db`."

@@ -6,7 +6,7 @@ import logging
 import ssl
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import msgspec
 import uvicorn
@@ -29,9 +29,6 @@ __all__ = [
     "make_server",
     "serve",
 ]
-
-if TYPE_CHECKING:
-    from uvicorn.supervisors import Multiprocess
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,7 +56,6 @@ class Listening(TypedDict, total=False):
     - `trusted_proxies`: addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed (nobody else's
       are), and which are not held to `limits.per_peer`
     - `grace_s`: how long, in whole seconds, running calls may go on after the server was told to stop (10)
-    - `workers`: processes on the one port (1); caps of connections count in each of them
     """
 
     host: str
@@ -69,11 +65,10 @@ class Listening(TypedDict, total=False):
     behind_tls_proxy: bool
     trusted_proxies: Sequence[str]
     grace_s: int
-    workers: int
 
 
 class GuardedConfig(uvicorn.Config):
-    """uvicorn's configuration, which makes the protocol class where it is loaded: once in each worker process."""
+    """uvicorn's configuration, which makes the protocol class where it is loaded."""
 
     def __init__(
         self, app: Any, *, limits: ReceiptLimits, tls: Tls | None, proxies: Sequence[Network], **more: Any
@@ -101,16 +96,14 @@ def make_config(
     behind_tls_proxy: bool = False,
     trusted_proxies: Sequence[str] = (),
     grace_s: int = 10,
-    workers: int = 1,
 ) -> GuardedConfig:
-    """Check and put together how `app` (an ASGI application, or `module:name` for workers) is served.
+    """Check and put together how `app` (an ASGI application) is served.
 
     Raises `StartRefused` with every reason at once; see `Listening` for the arguments.
     """
     found = [
         _plain_http(host) if not (_is_loopback(host) or tls or behind_tls_proxy) else None,
         _unusable_tls(tls) if tls else None,
-        _workers_by_name() if workers > 1 and not isinstance(app, str) else None,
         *(_no_network(text) for text in trusted_proxies if _network(text) is None),
     ]
     if refusals := [refusal for refusal in found if refusal]:
@@ -119,7 +112,6 @@ def make_config(
         app,
         host=host,
         port=port,
-        workers=workers,
         limits=limits,
         tls=tls,
         proxies=[network for text in trusted_proxies if (network := _network(text))],
@@ -144,7 +136,7 @@ def make_server(app: Any, **how: Unpack[Listening]) -> uvicorn.Server:
 
 def serve(app: Any, **how: Unpack[Listening]) -> None:
     """Serve until a signal (INT, TERM) stops it. Raises `StartRefused`, and `SystemExit` when the start fails."""
-    _runner(make_config(app, **how)).run()
+    make_server(app, **how).run()
 
 
 def listening(settings: Settings) -> Listening:
@@ -169,14 +161,6 @@ def _limits(serving: ServingSettings) -> ReceiptLimits:
     """Take over the limits, which the settings call by the same names and have checked."""
     given = msgspec.structs.asdict(serving)
     return ReceiptLimits(**{name: given[name] for name in ReceiptLimits.__struct_fields__ if name in given})
-
-
-def _runner(config: GuardedConfig) -> uvicorn.Server | Multiprocess:
-    if config.workers == 1:
-        return uvicorn.Server(config)
-    from uvicorn.supervisors import Multiprocess
-
-    return Multiprocess(config, [config.bind_socket()])
 
 
 def _is_loopback(host: str) -> bool:
@@ -217,11 +201,6 @@ def _unusable_tls(tls: Tls) -> Refusal | None:
         rule = f"certificate {tls.certificate!r} and key {tls.key!r} cannot be used ({type(error).__name__})"
         return _refusal("tls-unusable", "tls_certificate", rule, "name a PEM certificate chain and its own PEM key")
     return None
-
-
-def _workers_by_name() -> Refusal:
-    rule = "an application object cannot be handed to worker processes"
-    return _refusal("workers-by-name", "workers", rule, 'name the application: "bffs.where2eat.app:app"')
 
 
 def _no_network(text: str) -> Refusal:

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from narrows.cli import main
 from narrows.cli.run import _serve
-from narrows.cli.server import Server, Watched
+from narrows.cli.server import Server, Watched, url_of
 from narrows.cli.target import load
 from narrows.settings import Secret, read_settings
 from narrows.settings.absent import secrets_of
@@ -73,14 +73,10 @@ def test_it_serves_until_a_person_ends_it(tmp_path, caller):
 def test_ctrl_c_while_it_runs_is_no_failure():
     """Wherever in the server it is pressed, a person who ends the command reads no stack."""
 
-    class Pressed:
-        """A server at which Ctrl-C is pressed."""
+    def pressed():
+        raise KeyboardInterrupt
 
-        def run(self):
-            """Run until then."""
-            raise KeyboardInterrupt
-
-    assert _serve(Pressed()) is None
+    assert _serve(None, pressed) is None
 
 
 def test_a_declaration_that_is_refused_is_listed_in_words(tmp_path):
@@ -177,7 +173,7 @@ def test_where_it_serves_is_a_url(host, port, tls, wanted, tmp_path):
         text = settings.read_text().replace("port = 0", f'tls_certificate = "{certificate}"\ntls_key = "{key}"')
         settings.write_text(text)
     server = Server.of(load(f"lunch_url_{port}_{len(host)}:bff", None), sys.stderr)
-    assert server._url(host, port) == wanted
+    assert url_of(host, port, tls=server._tls) == wanted
 
 
 async def test_requests_pass_the_watch_untouched(tmp_path):

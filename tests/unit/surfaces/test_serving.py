@@ -1,13 +1,10 @@
 """What listens, what it trusts, and what is refused before it listens."""
 
 import asyncio
-import pickle
-import signal
 import socket
 
 import msgspec
 import pytest
-import uvicorn
 
 from narrows.errors import StartRefused
 from narrows.settings import read_settings
@@ -80,17 +77,10 @@ def test_a_proxy_is_an_address_or_a_network_of_some_addresses(proxy):
     assert refusals(trusted_proxies=[proxy]) == ["no-network"]
 
 
-def test_workers_need_the_name_of_the_application():
-    """Other processes import the application; an object cannot be sent to them."""
-    assert refusals(app=object(), workers=2) == ["workers-by-name"]
-    assert refusals(app="app:app", workers=2) == []
-
-
 def test_every_reason_is_listed_at_once():
     """One start shows all that has to be changed."""
-    assert refusals(app=object(), host="::", workers=2, trusted_proxies=["a", "b"]) == [
+    assert refusals(app=object(), host="::", trusted_proxies=["a", "b"]) == [
         "plain-http",
-        "workers-by-name",
         "no-network",
         "no-network",
     ]
@@ -179,39 +169,6 @@ async def test_stopping_waits_for_a_slow_request_no_longer_than_its_deadline():
     await asyncio.wait_for(running, PATIENCE_S)
     writer.close()
     assert app.noted[-1] == "shutdown"
-
-
-async def test_the_configuration_of_workers_can_be_sent_to_them_and_serves_there():
-    """Each worker process makes its own protocol class and counts from the configuration it was sent."""
-    how = {"limits": ReceiptLimits(idle_s=0.05), "workers": 2}
-    config = pickle.loads(pickle.dumps(make_config("tests.unit.surfaces.test_serving:app", **how)))  # noqa: S301 # own bytes
-    sock = listener()
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve([sock]))
-    reader, writer = await asyncio.open_connection(*sock.getsockname())
-    writer.write(get())
-    answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
-    writer.close()
-    server.should_exit = True
-    await asyncio.wait_for(running, PATIENCE_S)
-    assert answer.endswith(b"served")
-
-
-app = Lived()
-
-
-def test_more_than_one_worker_share_one_port():
-    """The parent binds the port once, hands it on and watches the workers."""
-    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    try:
-        runner = serving._runner(make_config("app:app", port=0, workers=2))
-    finally:
-        for number, handler in before.items():
-            if signal.getsignal(number) is not handler:
-                signal.signal(number, handler)
-    (sock,) = runner.sockets
-    sock.close()
-    assert runner.processes_num == 2
 
 
 def test_an_application_that_does_not_start_ends_the_process():
