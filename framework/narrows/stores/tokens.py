@@ -89,7 +89,8 @@ class SharedTokens:
         try:
             found = await self._shelf.get(key, marks)
         except Unavailable:
-            return self._leave()
+            self._leave()
+            return None
         if found is None:
             return None
         shared = self._open(key, found)
