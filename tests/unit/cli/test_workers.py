@@ -280,7 +280,7 @@ def test_the_sockets_of_a_worker_are_two_numbers(tmp_path):
 
 def settings(**stores):
     """Settings with these stores."""
-    return Settings(public_url="https://bff.test", stores=StoreSettings(**stores))
+    return Settings(public_url="https://bff.test", environment="development", stores=StoreSettings(**stores))
 
 
 def test_no_store_that_a_promise_depends_on_may_be_in_memory():
