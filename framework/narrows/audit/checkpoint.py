@@ -126,6 +126,14 @@ def read_checkpoint(note: str, keys: Sequence[PublicKey]) -> Checkpoint:
     return checkpoint
 
 
+def size_of(note: str) -> int | None:
+    """The size that a note says, signed or not; None for a text that is no checkpoint."""
+    try:
+        return _read_text(_split(note)[0]).size
+    except CheckpointRefused:
+        return None
+
+
 def _split(note: str) -> tuple[str, list[tuple[str, bytes]]]:
     """The text of a note with its newline, and its signatures by the names of their keys."""
     text, gap, below = note.rpartition("\n\n")
