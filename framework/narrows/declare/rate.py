@@ -1,4 +1,4 @@
-"""Rates as a team writes them: `30/minute`, `1000/day per tenant`."""
+"""Rates as a team writes them: `30/minute`, `1000/day per tenant`, `5 concurrent per connector`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ from typing import Literal, cast
 
 import msgspec
 
-Per = Literal["caller", "connector", "tenant"]
+Per = Literal["caller", "connector", "tenant", "endpoint"]
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-_RATE = re.compile(r"([1-9][0-9]{0,8})/(second|minute|hour|day)(?: per (caller|connector|tenant))?")
+_UNITS = {seconds: unit for unit, seconds in _SECONDS.items()}
+_RATE = re.compile(
+    r"([1-9][0-9]{0,8})(?:/(second|minute|hour|day)| concurrent)(?: per (caller|connector|tenant|endpoint))?"
+)
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """At most `amount` calls in `seconds`, counted for each caller (default), connector or tenant."""
+    """At most `amount` calls in `seconds`, or at once when `seconds` is 0.
+
+    Counted for each caller (default), connector or tenant, or for the endpoint, whoever calls it.
+    """
 
     amount: int
     seconds: int
@@ -22,13 +28,18 @@ class Rate(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Rate:
-        """Read `30/minute per connector`. Raises ValueError with the form that is wanted."""
+        """Read `30/minute per connector` or `5 concurrent`. Raises ValueError with the form that is wanted."""
         match = _RATE.fullmatch(text)
         if match is None:
-            raise ValueError(f"{text!r} is not a rate such as '30/minute' or '1000/day per tenant'")
+            raise ValueError(f"{text!r} is not a rate such as '30/minute', '1000/day per tenant' or '5 concurrent'")
         amount, unit, per = match.groups()
-        return cls(int(amount), _SECONDS[unit], cast("Per", per or "caller"))
+        return cls(int(amount), _SECONDS[unit] if unit else 0, cast("Per", per or "caller"))
+
+    @property
+    def is_concurrent(self) -> bool:
+        """Whether it counts the calls that are under way, and not those of a time."""
+        return self.seconds == 0
 
     def __str__(self) -> str:
-        unit = next(name for name, seconds in _SECONDS.items() if seconds == self.seconds)
-        return f"{self.amount}/{unit} per {self.per}"
+        counted = " concurrent" if self.is_concurrent else f"/{_UNITS[self.seconds]}"
+        return f"{self.amount}{counted} per {self.per}"

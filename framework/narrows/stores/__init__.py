@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
@@ -9,32 +10,53 @@ import msgspec
 
 from narrows.declare.rate import Rate
 
+Wanted = tuple[str, Rate]
+"""A bucket and the rate that it is counted against."""
+
+
+class Left(msgspec.Struct, frozen=True):
+    """What one rate leaves: how many more, seconds until its window ends, and whether it had enough."""
+
+    remaining: int
+    resets_s: float
+    enough: bool = True
+
 
 class Allowed(msgspec.Struct, frozen=True):
-    """Whether a rate allows one more; `remaining` after it, and seconds until the next one is allowed if not.
+    """Whether all rates allow one more, and seconds until that is so if not.
 
-    Of several rates `remaining` is the least, and `each` what every one of them leaves, one that is wanted twice once.
+    `each` is what every one of them leaves, in the order in which they were wanted, one that was wanted twice once.
     """
 
     allowed: bool
-    remaining: int
     retry_after_s: float
-    each: tuple[int, ...] = ()
+    each: tuple[Left, ...] = ()
+
+    @property
+    def remaining(self) -> int:
+        """The least that one of them leaves."""
+        return min((left.remaining for left in self.each), default=sys.maxsize)
 
 
 class Limiter(Protocol):
-    """Counts against rates. `ask` only asks, `take` takes; both judge all rates at once, all or nothing."""
+    """Counts against rates; all of those that are wanted together are judged at once, all or nothing.
 
-    async def ask(self, wanted: Sequence[tuple[str, Rate]]) -> Allowed:
-        """Say what `take` would say, and take nothing."""
+    A rate of what is under way at once is held under the name `lease`, until it is released or its time is over.
+    """
+
+    async def take(self, wanted: Sequence[Wanted], lease: str = "", *, strict: bool = False) -> Allowed:
+        """Take one of each rate, or none of any when one of them is used up.
+
+        Raises `Unavailable` when the store is away and nothing may stand in for it (`strict`).
+        """
         ...
 
-    async def take(self, wanted: Sequence[tuple[str, Rate]]) -> Allowed:
-        """Take one of each rate, or none of any when one of them is used up."""
+    async def give_back(self, wanted: Sequence[Wanted]) -> None:
+        """Undo one take of what counts in a time."""
         ...
 
-    async def give_back(self, wanted: Sequence[tuple[str, Rate]]) -> None:
-        """Undo one take."""
+    async def release(self, wanted: Sequence[Wanted], lease: str) -> None:
+        """Let go of what counts at once."""
         ...
 
 

@@ -1,122 +1,14 @@
-"""The embedded stores of one process: rates and rehearsals in memory, both bounded."""
+"""The embedded store of rehearsals: in the memory of one process, bounded."""
 
 from __future__ import annotations
 
-import sys
-from collections import Counter, OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import msgspec
 
-from narrows.declare.rate import Rate
-from narrows.stores import Allowed, Owner
+from narrows.stores import Owner
 from narrows.stores.rehearsals import Bounds, Envelope, used_already
-
-Wanted = tuple[str, Rate]
-
-
-class SteadyClock:
-    """Seconds that never go back: while the clock behind it is set back, time goes on from where it stood."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._seen = now()
-        self._added = 0.0
-
-    def __call__(self) -> float:
-        """Seconds since some fixed moment."""
-        seen = self._now()
-        self._added += max(0.0, self._seen - seen)
-        self._seen = seen
-        return seen + self._added
-
-
-class _Window(msgspec.Struct):
-    """How much of a rate is used until the window ends."""
-
-    ends: float
-    used: int = 0
-
-
-class MemoryLimiter:
-    """Counts in fixed windows; a key's window starts with its first take, so of a burst exactly `amount` pass.
-
-    `now` gives seconds; a clock set back refills nothing. At most `cap` windows are kept (each about 350 bytes): when
-    that many are running, keys without a window are refused until one ends, because forgetting a window would refill
-    it. For one event loop; processes that share limits need a shared store.
-    """
-
-    def __init__(self, now: Callable[[], float], *, cap: int = 100_000) -> None:
-        self._clock = SteadyClock(now)
-        self._cap = cap
-        self._count = 0
-        # Windows of one length end in the order in which they started, so only the first of each can be over.
-        self._windows: defaultdict[int, OrderedDict[Wanted, _Window]] = defaultdict(OrderedDict)
-
-    async def ask(self, wanted: Sequence[Wanted]) -> Allowed:
-        """Say what `take` would say, and take nothing."""
-        return self._judge(Counter(wanted), self._sweep())
-
-    async def take(self, wanted: Sequence[Wanted]) -> Allowed:
-        """Take one of each rate, or none of any when one of them is used up."""
-        counted, time = Counter(wanted), self._sweep()
-        verdict = self._judge(counted, time)
-        if verdict.allowed:
-            for one, times in counted.items():
-                self._running(one, time).used += times
-        return verdict
-
-    async def give_back(self, wanted: Sequence[Wanted]) -> None:
-        """Undo one take, if its window still runs; what was taken in a window that has ended is not given to the next.
-
-        A window never goes below 0. Which take is undone cannot be told: give back at once, in the call that took.
-        """
-        self._sweep()
-        for one, times in Counter(wanted).items():
-            window = self._find(one)
-            if window is not None:
-                window.used = max(0, window.used - times)
-
-    def _judge(self, wanted: Counter[Wanted], time: float) -> Allowed:
-        each, wait, new = [], 0.0, 0
-        for one, times in wanted.items():
-            window = self._find(one)
-            new += window is None
-            _, rate = one
-            spare = rate.amount - times - (window.used if window else 0)
-            each.append(spare)
-            if spare < 0:
-                wait = max(wait, window.ends - time if window else rate.seconds)
-        if self._count + new > self._cap:
-            wait = max(wait, self._first_end(time) - time)
-        return Allowed(False, 0, wait) if wait else Allowed(True, min(each, default=sys.maxsize), 0.0, tuple(each))
-
-    def _find(self, one: Wanted) -> _Window | None:
-        return self._windows[one[1].seconds].get(one)
-
-    def _running(self, one: Wanted, time: float) -> _Window:
-        """The window of a key that was let through; it starts now when there is none."""
-        window = self._find(one)
-        if window is None:
-            seconds = one[1].seconds
-            window = self._windows[seconds][one] = _Window(time + seconds)
-            self._count += 1
-        return window
-
-    def _sweep(self) -> float:
-        """Forget the windows that are over, and say what time it is."""
-        time = self._clock()
-        for windows in self._windows.values():
-            while windows and next(iter(windows.values())).ends <= time:
-                windows.popitem(last=False)
-                self._count -= 1
-        return time
-
-    def _first_end(self, time: float) -> float:
-        """When the next window ends; a second from now when none runs (more rates at once than the cap)."""
-        return min(
-            (next(iter(windows.values())).ends for windows in self._windows.values() if windows), default=time + 1
-        )
 
 
 class _Kept(msgspec.Struct, frozen=True):

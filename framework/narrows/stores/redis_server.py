@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -16,24 +16,31 @@ from narrows.settings import Secret
 
 T = TypeVar("T")
 
+# More would only wait in the server, which does one thing after the other; calls beyond them wait here.
+_CONNECTIONS = 32
+
 _log = logging.getLogger("narrows.stores")
 
 
 class RedisServer:
     """A Redis or Valkey server by its URL (`redis://…`, with TLS `rediss://…`); it is reached with the first question.
 
-    `wait_s` bounds each connection and each answer, in seconds. A command is never repeated: whether a first one
-    arrived cannot be known, and what counts twice is wrong.
+    `wait_s` bounds each connection and each answer, in seconds, and the wait for one of the connections that are shared
+    by all. A command is never repeated: whether a first one
+    arrived cannot be known, and what counts twice is wrong. `pool` is for a library that brings a client of its own.
     """
 
     def __init__(self, url: Secret, *, wait_s: float = 1.0) -> None:
-        self._client = Redis.from_url(
+        self.pool = BlockingConnectionPool.from_url(
             url.reveal(),
+            max_connections=_CONNECTIONS,
+            timeout=wait_s,
             socket_timeout=wait_s,
             socket_connect_timeout=wait_s,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=30,
         )
+        self._client = Redis.from_pool(self.pool)
 
     async def ask(self, called: str, work: Callable[[Redis], Awaitable[T]]) -> T:
         """Do something with the client. Raises `Unavailable` when the server is away; `called` names the store."""
