@@ -181,10 +181,13 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateLeft(msgspec.Struct, frozen=True):
-    """How many more calls one rate allows until its window ends."""
+    """How many more calls one rate allows until its window ends, or at once.
+
+    `remaining` is None for a rate that others share: what it leaves would tell what they do.
+    """
 
     rate: str
-    remaining: int
+    remaining: int | None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -258,7 +261,8 @@ class Call:
     `effects` are the writes that a rehearsal noted, `effects_id` is the id that it will have. Of a live call's writes,
     `sent` holds the ids of those that happened, `unknown` of those that left and of which nobody knows whether they
     happened, `failed` of those that did not happen; `in_flight` counts those under way. `raised` are the problems that
-    operations ended in. `rates_left` is what each rate of the endpoint still allows after this call.
+    operations ended in. `rates_left` is what each rate still allows after this call, and `limits` are the headers that
+    say so. `ending` is to be done when the call has ended, whatever became of it.
 
     `named` is the caller as records name them, and `decoded` says that `arguments` hold what their types say.
 
@@ -284,6 +288,7 @@ class Call:
         "domain",
         "effects",
         "effects_id",
+        "ending",
         "endpoint",
         "failed",
         "fresh_id",
@@ -292,6 +297,7 @@ class Call:
         "ids_due",
         "in_flight",
         "left_out",
+        "limits",
         "made",
         "mode",
         "moment",
@@ -368,6 +374,8 @@ class Call:
         self.in_flight = 0
         self.raised: list[Problem] = []
         self.rates_left: tuple[RateLeft, ...] = ()
+        self.limits: Mapping[str, str] = {}
+        self.ending: list[Callable[[], Awaitable[object]]] = []
         self.price: Money | None = None
         self.scopes_asked: set[str] = set()
         self.left_out: set[str] = set()

@@ -42,6 +42,7 @@ from narrows.identity.roles_names import is_object
 from narrows.identity.sessions import Sessions
 from narrows.pipeline import prepare, run
 from narrows.pipeline.offering import Offers
+from narrows.pipeline.quota import Quotas
 from narrows.pipeline.receipts import Receipts
 from narrows.pipeline.settle import Settle
 from narrows.pipeline.step import Ground, Preparing, Step
@@ -50,12 +51,13 @@ from narrows.settings.absent import refuse_absent
 from narrows.stores import Commits, Limiter, Rehearsals
 from narrows.stores.audit import AuditStore
 from narrows.stores.ended import Ended
-from narrows.stores.memory import MemoryLimiter
+from narrows.stores.limits_away import Away
 from narrows.stores.opening import (
     open_audit,
     open_commits,
     open_connectors,
     open_ended,
+    open_limiter,
     open_rehearsals,
     open_revoked,
     open_shelf,
@@ -142,7 +144,8 @@ class Plan:
         self.sessions = Sessions(
             settings, key=self._key, now=around.now, new_id=around.new_id, ended=lambda: self.ended
         )
-        self.addresses: Limiter = MemoryLimiter(self.steady)
+        self.servers = Servers(settings.stores)
+        self.addresses = self._limiter("addresses")
         self.directory = Directory(settings, now=around.now, steady=self.steady)
         self.revoking = Revoking(self.identity, now=around.now, steady=self.steady)
         self._standing = Standing(self.directory, self.revoking)
@@ -152,8 +155,8 @@ class Plan:
         self.log = RecordLog(around.write_record, self._make_writer)
         self.persons = Persons(lambda: self.audit, key=self._key, steady=self.steady)
         self._new_id = around.new_id
+        self.quotas = Quotas(self._key, self.log, lambda: self.telemetry, now=around.now, steady=self.steady)
         self.entries = self._prepare(tuple(builtins))
-        self.servers = Servers(settings.stores)
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now, self.servers)
         self.commits: Commits = open_commits(settings, around.now, self.servers)
         self.ended: Ended = open_ended(settings, around.now, self.servers)
@@ -345,8 +348,9 @@ class Plan:
             directory=self.directory,
             revoking=self.revoking,
             roles=self._roles(endpoints, refusals),
-            limiter=MemoryLimiter(self.steady),
+            limiter=self._limiter("rates"),
             addresses=self.addresses,
+            quotas=self.quotas,
             sessions=self.sessions,
             sendables=self.sendables,
             receipts=self.receipts,
@@ -356,6 +360,15 @@ class Plan:
             rehearsals=lambda: self.rehearsals,
             commits=lambda: self.commits,
         )
+
+    def _limiter(self, counted: str) -> Limiter:
+        """What counts calls, or tokens that were not verified yet; the flood of these fills its own store only."""
+        name = f"narrows:{self.settings.environment}:{self.bff.name}:{counted}"
+
+        def tell(away: Away) -> None:
+            self.telemetry.count("narrows.store.away", store="limits", event=away)
+
+        return open_limiter(self.settings, self.servers, self.steady, name, tell)
 
     def _entry(
         self, endpoint: Endpoint, ground: Ground, used: Counts, builtins: Sequence[Endpoint], refusals: list[Refusal]

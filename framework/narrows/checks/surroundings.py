@@ -42,6 +42,13 @@ def limit_refusals(settings: Settings) -> Iterator[Refusal]:
             Rate.parse(getattr(settings.limits, name))
         except ValueError as error:
             yield _set(f"limits.{name}", _where(settings), "rate-unclear", str(error), f'write {name} = "600/minute"')
+    for name, tenant in settings.tenants.items():
+        for index, text in enumerate(tenant.rates):
+            try:
+                Rate.parse_for(text, "tenant")
+            except ValueError as error:
+                subject, remedy = f"tenants.{name}.rates[{index}]", 'write rates = ["5000/hour"]'
+                yield _set(subject, _where(settings), "rate-unclear", str(error), remedy)
 
 
 def _upstreams(settings: Settings, named: Mapping[str, UpstreamSettings]) -> Iterator[Refusal]:

@@ -62,10 +62,11 @@ class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     `id` is the file's stem unless it is written. `issuer` is a name of the settings; (issuer, `client_id`) is what a
     verified token says of the program. `owner` and `contact` answer for it, and never approve it. `endpoints` and
-    `scopes` are all that it may use; `rates` (`60/minute`, for the connector as a whole, or `… per caller`) hold beside
-    those of the endpoints; `price_ceiling` is the dearest call that it may make, and without it only calls without a
-    price are. `budgets` are checked for their form and are not enforced yet. `sensitive` asks for endpoints of a BFF
-    whose data are personal or secret. `expires` is the first day (UTC) on which it holds no more.
+    `scopes` are all that it may use; `rates` (`60/minute`, `5 concurrent`, for the connector as a whole, or `… per
+    caller`) hold over all endpoints, beside those of each; `price_ceiling` is the dearest call that it may make, and
+    without it only calls without a price are. `budgets` are checked for their form and are not enforced yet.
+    `sensitive` asks for endpoints of a BFF whose data are personal or secret. `expires` is the first day (UTC) on which
+    it holds no more.
     """
 
     version: Version
@@ -221,11 +222,8 @@ def _parsed(key: str, text: Any, parse: Any) -> Iterator[tuple[str, str]]:
 
 
 def _rate(text: str) -> Rate:
-    """A rate of a connector: a whole tenant's is not its owner's to give."""
-    rate = Rate.parse(text if " per " in text else f"{text} per connector")
-    if rate.per == "tenant":
-        raise ValueError(f"{text!r} counts for a whole tenant, and a connector has '60/minute' or '… per caller'")
-    return rate
+    """A rate of a connector: that of a whole tenant or endpoint is not its owner's to give."""
+    return Rate.parse_for(text, "connector", "caller")
 
 
 def _twice(read: list[Written]) -> Iterator[str]:

@@ -35,6 +35,14 @@ class Rate(msgspec.Struct, frozen=True):
         amount, unit, per = match.groups()
         return cls(int(amount), _SECONDS[unit] if unit else 0, cast("Per", per or "caller"))
 
+    @classmethod
+    def parse_for(cls, text: str, *allowed: Per) -> Rate:
+        """Read a rate that counts for the first of `allowed` unless it names another of them. Raises ValueError."""
+        rate = cls.parse(text if " per " in text else f"{text} per {allowed[0]}")
+        if rate.per not in allowed:
+            raise ValueError(f"{text!r} counts per {rate.per}, and here a rate counts per {' or '.join(allowed)}")
+        return rate
+
     @property
     def is_concurrent(self) -> bool:
         """Whether it counts the calls that are under way, and not those of a time."""

@@ -115,5 +115,10 @@ def _partner(record: ConnectorRecord) -> Iterator[Outside]:
 
 
 def within(rate: Rate, cap: Rate) -> bool:
-    """Whether one rate lets through no more than another: neither at once nor in the long run."""
-    return rate.amount <= cap.amount and rate.amount * cap.seconds <= cap.amount * rate.seconds
+    """Whether one rate lets through no more than another: neither at once nor in the long run.
+
+    What counts at once and what counts in a time do not bound each other.
+    """
+    if rate.is_concurrent != cap.is_concurrent or rate.amount > cap.amount:
+        return False
+    return rate.amount * cap.seconds <= cap.amount * rate.seconds

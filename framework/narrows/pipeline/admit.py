@@ -8,9 +8,10 @@ from narrows.call import Call, Connector, Mode
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
 from narrows.declare.types import Money
-from narrows.errors import ConnectorRefused, PersonRequired, QuotaExceeded, ScopeMissing
+from narrows.errors import ConnectorRefused, PersonRequired, ScopeMissing
 from narrows.pipeline.challenge import challenge
-from narrows.pipeline.step import Preparing, Step, Who, retry_after, who
+from narrows.pipeline.quota import Counted, policy_of
+from narrows.pipeline.step import Preparing, Step, Who, who
 from narrows.settings import ConnectorState, Settings
 
 _BASE_PATH = (
@@ -32,19 +33,22 @@ def prepare(preparing: Preparing) -> Step | None:
         return None
     if endpoint.scope is None and not endpoint.owned:
         preparing.refuse("scope-missing", "it does not say which scope the token must hold", 'add scope="…:read"')
-    attempts = Rate.parse(settings.limits.attempts)
-    take = preparing.ground.limiter.take
+    attempts = policy_of(Rate.parse(settings.limits.attempts), f"attempts {settings.limits.attempts}")
+    limiter, quotas = preparing.ground.limiter, preparing.ground.quotas
+    writes = endpoint.kind == "write"
     for_services = endpoint.for_services or endpoint.owned
 
     async def admit(call: Call) -> None:
         known = who(call)
-        allowed = await take([(_key(known), attempts)])
+        counted = Counted(attempts, quotas.bucket(_key(known)))
+        # `preparing.ceiling` is worked out by the step of rates, which is made ready after this one.
+        strict = call.mode != "sandbox" and (writes or preparing.ceiling is not None)
+        allowed = await limiter.take([(counted.bucket, attempts.rate)], strict=strict)
         if not allowed.allowed:
-            raise QuotaExceeded("Too many attempts.", headers=retry_after(allowed.retry_after_s))
-        check_state(known.connector, call.mode, write=endpoint.kind == "write")
+            raise quotas.refuse(call, [counted], allowed, kind="attempts", detail="Too many attempts")
+        check_state(known.connector, call.mode, write=writes)
         check_credentials(known.connector, call.now_s())
         if not endpoint.owned:
-            # `preparing.ceiling` is worked out by the step of rates, which is made ready after this one.
             check_record(known.connector, endpoint, preparing.ceiling)
         if known.caller.kind == "service" and not for_services:
             raise PersonRequired()

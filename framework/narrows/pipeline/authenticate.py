@@ -14,7 +14,6 @@ from narrows.errors import (
     CredentialsMissing,
     InvalidToken,
     Problem,
-    QuotaExceeded,
     Unavailable,
 )
 from narrows.identity.connectors import is_void
@@ -22,7 +21,8 @@ from narrows.identity.jwt import Reason, refuse
 from narrows.identity.tokens import is_service
 from narrows.pipeline.by_session import by_session
 from narrows.pipeline.challenge import challenge
-from narrows.pipeline.step import Ground, Preparing, Step, name_caller, retry_after
+from narrows.pipeline.quota import Counted, Policy, policy_of
+from narrows.pipeline.step import Ground, Preparing, Step, name_caller
 from narrows.settings import Settings
 
 # RFC 6750, 2.1, with the spaces and the case that RFC 9110, 11.1 allows: the scheme, and a token of the form b64token.
@@ -37,7 +37,8 @@ def prepare(preparing: Preparing) -> Step | None:
     if preparing.endpoint.session:
         return by_session(ground, changes=preparing.endpoint.kind == "write")
     challenges = _challenges(ground.settings)
-    unverified = Rate.parse(ground.settings.limits.unverified)
+    limit = ground.settings.limits.unverified
+    unverified = policy_of(Rate.parse(limit), f"unverified tokens {limit}")
 
     async def authenticate(call: Call) -> None:
         try:
@@ -83,15 +84,14 @@ def _token(raw: Raw) -> str:
     return match[1]
 
 
-async def _verify(ground: Ground, call: Call, token: str, unverified: Rate) -> Credential:
+async def _verify(ground: Ground, call: Call, token: str, unverified: Policy) -> Credential:
     """Verify a token seen for the first time; only one that is not valid counts against its address."""
-    wanted = [(bucket_of(call.raw.peer), unverified)]
+    counted = Counted(unverified, ground.quotas.bucket(f"address|{bucket_of(call.raw.peer)}"))
+    wanted = [(counted.bucket, unverified.rate)]
     allowed = await ground.addresses.take(wanted)
     if not allowed.allowed:
-        raise QuotaExceeded(
-            "Too many tokens that were not valid came from this address.",
-            headers=retry_after(allowed.retry_after_s),
-        )
+        detail = "Too many tokens that were not valid came from this address"
+        raise ground.quotas.refuse(call, [counted], allowed, kind="addresses", detail=detail)
     try:
         credential = await ground.identity.verify(token)
     except Unavailable:

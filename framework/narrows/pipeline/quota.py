@@ -11,7 +11,7 @@ import hashlib
 import heapq
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -117,7 +117,9 @@ class Quotas:
         hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=_BYTES)
         return base64.b64encode(hashed.digest()).decode()
 
-    def refuse(self, call: Call, counted: Sequence[Counted], allowed: Allowed, *, kind: str, detail: str) -> QuotaExceeded:
+    def refuse(
+        self, call: Call, counted: Sequence[Counted], allowed: Allowed, *, kind: str, detail: str
+    ) -> QuotaExceeded:
         """The problem of a call that is over a rate: which one, and when to come again.
 
         It names all rates when it is the store that is full.
@@ -139,14 +141,16 @@ class Quotas:
 
     def _tell(self, call: Call, one: Counted, left: Left, kind: str) -> None:
         """Count a refusal, and put down the first one of its bucket in a while."""
-        connector = call.connector
-        whose: Mapping[str, str | None] = {
-            "endpoint": call.endpoint.id,
-            "tenant": connector.tenant if connector else None,
-            "connector": connector.id if connector else None,
-            "rule": one.policy.name,
-        }
-        self._telemetry().count("narrows.limit.breaches", event=kind, **whose)
+        connector, rule = call.connector, one.policy.name
+        tenant, named = (connector.tenant, connector.id) if connector else (None, None)
+        self._telemetry().count(
+            "narrows.limit.breaches",
+            endpoint=call.endpoint.id,
+            tenant=tenant,
+            connector=named,
+            rule=rule,
+            event=kind,
+        )
         if not self._is_new(one.bucket, max(_TOLD_S, left.resets_s)):
             return
         event = Event(
@@ -154,11 +158,14 @@ class Quotas:
             event="limit",
             what="breached",
             bff=call.endpoint.bff,
+            tenant=tenant,
+            connector=named,
             connector_version=connector.version if connector else None,
+            endpoint=call.endpoint.id,
             trace_id=call.span.trace_id,
+            rule=rule,
             amount=str(one.policy.rate.amount),
             note=kind,
-            **whose,
         )
         try:
             self._log.append(event)

@@ -1,45 +1,99 @@
-"""Step 4: the rates of the endpoint; and the ceiling of what one call can cost, for the plan and the contract.
-
-Budgets are not kept yet; the ceiling stands here because reserving it will be this step's.
-"""
+"""Step 4: the rates of the endpoint, of the connector and of the tenant; and the ceiling of what one call can cost."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 
-from narrows.call import Call, RateLeft
+from narrows.call import Call, Mode, RateLeft
 from narrows.declare.rate import Rate
 from narrows.declare.types import Money
-from narrows.errors import QuotaExceeded
-from narrows.pipeline.step import Preparing, Step, retry_after, who
-from narrows.stores import Limiter
+from narrows.pipeline.quota import Counted, Policy, headers_of, policy_of, shown
+from narrows.pipeline.step import Preparing, Step, Who, who
+from narrows.settings import Settings
+from narrows.stores import Allowed, Limiter, Wanted
 
 
 def prepare(preparing: Preparing) -> Step | None:
     """Make the step for one endpoint; Narrows' own have none but the attempt bucket."""
-    endpoint = preparing.endpoint
+    endpoint, ground = preparing.endpoint, preparing.ground
     preparing.ceiling = _ceiling(preparing)
     if endpoint.builtin:
         return None
-    rates = _rates(preparing)
-    limiter = preparing.ground.limiter
-    texts = {rate: str(rate) for rate in rates}
-    # A rehearsed read goes upstream like a live one, and draws on the same bucket; a rehearsed write has its own.
-    buckets = {"live": "live", "rehearse": "rehearse" if endpoint.kind == "write" else "live", "sandbox": "sandbox"}
+    limiter, quotas = ground.limiter, ground.quotas
+    buckets = _buckets(preparing)
+    # What costs or writes does not go by one process's own count; in the sandbox nothing does.
+    closed = endpoint.kind == "write" or preparing.ceiling is not None
 
     async def rate(call: Call) -> None:
-        bucket = buckets[call.mode]
-        wanted = [(_key(call, bucket, index, rate), rate) for index, rate in enumerate(rates)]
-        wanted += [(_own_key(call, bucket, rate), rate) for rate in who(call).connector.rates]
-        allowed = await limiter.take(wanted)
+        known = who(call)
+        counted = [
+            Counted(policy, quotas.bucket(key + _whose(policy.rate, known)))
+            for policy, key in buckets(call.mode, known)
+        ]
+        wanted = [(bucket, policy.rate) for policy, bucket in counted]
+        allowed = await _take(call, limiter, wanted, strict=closed and call.mode != "sandbox")
         if not allowed.allowed:
-            raise await _exceeded(limiter, wanted, allowed.retry_after_s)
+            raise quotas.refuse(call, counted, allowed, kind="rate", detail="Used up")
+        call.limits = headers_of(counted, allowed.each)
         call.rates_left = tuple(
-            RateLeft(texts.get(rate) or str(rate), left)
-            for (_, rate), left in zip(dict.fromkeys(wanted), allowed.each, strict=True)
+            RateLeft(one.policy.name, shown(one.policy, left)) for one, left in zip(counted, allowed.each, strict=True)
         )
 
     return rate
+
+
+async def _take(call: Call, limiter: Limiter, wanted: Sequence[Wanted], *, strict: bool) -> Allowed:
+    """Take of each rate; what counts at once is let go when the call has ended."""
+    if not any(rate.is_concurrent for _, rate in wanted):
+        return await limiter.take(wanted, strict=strict)
+    lease = call.fresh_id()
+    ending = partial(limiter.release, wanted, lease)
+    # Before it is taken, for a client may go away in the middle of that.
+    call.ending.append(ending)
+    allowed = await limiter.take(wanted, lease, strict=strict)
+    if not allowed.allowed:
+        call.ending.remove(ending)
+    return allowed
+
+
+def _buckets(preparing: Preparing) -> Callable[[Mode, Who], Iterator[tuple[Policy, str]]]:
+    """Each rate that holds for a call, with what does not depend on whose bucket it is.
+
+    Neither version nor purpose of the connector is in it, nor the way in: whoever changes one would have the rate anew.
+    """
+    endpoint = preparing.endpoint
+    # A rehearsed read goes upstream like a live one, and draws on the same bucket; a rehearsed write has its own.
+    rehearsed = "rehearse" if endpoint.kind == "write" else "live"
+    drawn: Mapping[Mode, str] = {"live": "live", "rehearse": rehearsed, "sandbox": "sandbox"}
+    rates, tenants = _rates(preparing), _of_tenants(preparing.ground.settings)
+    own = {
+        mode: [(policy_of(rate), f"rate|{endpoint.id}|{bucket}|{rate}|") for rate in rates]
+        for mode, bucket in drawn.items()
+    }
+
+    def buckets(mode: Mode, known: Who) -> Iterator[tuple[Policy, str]]:
+        yield from own[mode]
+        for policy in map(_over_all, dict.fromkeys(known.connector.rates)):
+            yield policy, f"rate|connector|{drawn[mode]}|{policy.rate}|"
+        for policy in tenants.get(known.connector.tenant, ()):
+            yield policy, f"rate|tenant|{drawn[mode]}|{policy.rate}|"
+
+    return buckets
+
+
+@lru_cache(1024)
+def _over_all(rate: Rate) -> Policy:
+    """A rate that holds over all endpoints: that of a connector or a tenant."""
+    return policy_of(rate, f"{rate} over all endpoints")
+
+
+def _of_tenants(settings: Settings) -> Mapping[str, list[Policy]]:
+    """The rates of the settings, which `checks` has read before."""
+    return {
+        name: [_over_all(Rate.parse_for(text, "tenant")) for text in dict.fromkeys(tenant.rates)]
+        for name, tenant in settings.tenants.items()
+    }
 
 
 def _rates(preparing: Preparing) -> list[Rate]:
@@ -48,42 +102,23 @@ def _rates(preparing: Preparing) -> list[Rate]:
         preparing.refuse("rate-missing", "it has no rate", 'add rate="30/minute"')
         return []
     try:
-        return [Rate.parse(text) for text in preparing.endpoint.rates]
+        return list(dict.fromkeys(Rate.parse(text) for text in preparing.endpoint.rates))
     except ValueError as error:
         preparing.refuse("rate-unclear", str(error), 'write rate="30/minute" or rate="1000/day per tenant"')
         return []
 
 
-def _key(call: Call, bucket: str, index: int, rate: Rate) -> str:
-    """The bucket of one rate: per caller and connector unless it says otherwise, always within a tenant.
-
-    Neither version nor purpose is in it: whoever raises a version would have the rate anew.
-    """
-    caller, connector, _ = who(call)
-    whose = {
-        "tenant": "",
-        "connector": connector.id,
-        "caller": f"{connector.id}|{caller.issuer}|{caller.subject}",
-    }[rate.per]
-    return f"rate|{call.endpoint.id}|{index}|{bucket}|{connector.tenant}|{rate.per}|{whose}"
-
-
-def _own_key(call: Call, bucket: str, rate: Rate) -> str:
-    """The bucket of a rate of the connector's own, over all endpoints: for it all, or for each of its callers."""
-    caller, connector, _ = who(call)
-    whose = f"{caller.issuer}|{caller.subject}" if rate.per == "caller" else ""
-    return f"rate|connector|{bucket}|{connector.tenant}|{connector.id}|{rate.amount}/{rate.seconds}|{rate.per}|{whose}"
-
-
-async def _exceeded(limiter: Limiter, wanted: Sequence[tuple[str, Rate]], wait_s: float) -> QuotaExceeded:
-    """The problem that names the rates that are used up; all of them when it is the store that is full."""
-    used_up = [str(one[1]) for one in wanted if not (await limiter.ask([one])).allowed]
-    named = used_up or [str(rate) for _, rate in wanted]
-    return QuotaExceeded(
-        f"The rate of this endpoint is used up: {', '.join(named)}.",
-        headers=retry_after(wait_s),
-        members={"violated-policies": named},
-    )
+def _whose(rate: Rate, known: Who) -> str:
+    """Whose bucket it is: within a tenant, but for the rates of a whole endpoint."""
+    caller, connector, _ = known
+    match rate.per:
+        case "endpoint":
+            return ""
+        case "tenant":
+            return connector.tenant
+        case "connector":
+            return f"{connector.tenant}|{connector.id}"
+    return f"{connector.tenant}|{connector.id}|{caller.issuer}|{caller.subject}"
 
 
 def _ceiling(preparing: Preparing) -> Money | None:

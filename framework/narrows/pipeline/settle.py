@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Literal
 
 from narrows.audit.log import RecordLog
 from narrows.audit.persons import arguments_digest
@@ -74,6 +74,7 @@ class Settle:
 
     async def ended(self, call: Call, fault: Exception | None) -> Reply:
         """End a call: answered, refused with a problem, or failed, of which the client reads nothing."""
+        await self._let_go(call)
         if call.commitment is not None:
             await self._conclude(call, call.commitment, fault)
         if fault is None:
@@ -85,12 +86,27 @@ class Settle:
     def cancelled(self, call: Call) -> None:
         """End a call whose client went away, or whose server ends; what became of its writes is put down behind it."""
         if call.commitment is not None:
-            concluding = asyncio.ensure_future(self._conclude(call, call.commitment, None))
-            self._concluding.add(concluding)
-            concluding.add_done_callback(self._concluding.discard)
+            self._behind(self._conclude(call, call.commitment, None))
+        if call.ending:
+            self._behind(self._let_go(call))
         reply = Reply(_CLOSED, [], b"")
         self._is_put_down(self._record(call, reply, None, "cancelled"))
         self._close(call, reply, None, "cancelled")
+
+    def _behind(self, doing: Coroutine[Any, Any, None]) -> None:
+        """Do something that no client waits for; a start that ends waits for it."""
+        task = asyncio.ensure_future(doing)
+        self._concluding.add(task)
+        task.add_done_callback(self._concluding.discard)
+
+    async def _let_go(self, call: Call) -> None:
+        """Do what is due when a call has ended; what is cut short is done the next time."""
+        while call.ending:
+            try:
+                await call.ending[-1]()
+            except Exception as failure:  # whatever the store raises: what is held there ends by itself
+                _log.error("what a call held could not be let go: %s", tell(failure))
+            call.ending.pop()
 
     async def close(self) -> None:
         """Wait for what is still put down; the stores are closed by whoever opened them."""
@@ -146,6 +162,8 @@ class Settle:
             except Exception as fault:  # whatever the store raises: no answer without its rehearsal
                 _log.error("a rehearsal could not be kept: %s", tell(fault))
                 return await self._refused(call, Unavailable(headers={"Retry-After": "5"}))
+        if call.limits:
+            reply = reply._replace(headers=[*reply.headers, *call.limits.items()])
         if call.replayed:
             reply = reply._replace(headers=[*reply.headers, REPLAYED])
         named = {name for name, _ in reply.headers}

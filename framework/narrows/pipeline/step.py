@@ -21,6 +21,7 @@ from narrows.identity.connectors import Directory
 from narrows.identity.revoking import Revoking
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.sessions import Sessions
+from narrows.pipeline.quota import Quotas
 from narrows.pipeline.receipts import Receipts
 from narrows.settings import Settings
 from narrows.stores import Commits, Limiter, Rehearsals
@@ -34,6 +35,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What the steps of every endpoint stand on.
 
     `addresses` counts tokens that were not verified yet, apart from `limiter`: their flood fills its own store only.
+    `quotas` names their buckets and refuses what is over a rate.
     `telemetry`, `rehearsals` and `commits` are asked when they are needed: a start that is refused opens none of them.
     """
 
@@ -44,6 +46,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     roles: LiveRoles
     limiter: Limiter
     addresses: Limiter
+    quotas: Quotas
     sessions: Sessions
     sendables: Mapping[Operation[..., Any], Sendable]
     receipts: Receipts

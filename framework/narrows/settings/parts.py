@@ -142,6 +142,7 @@ class StoreSettings(Part, frozen=True, kw_only=True):
     connectors: str = "memory:"
     tokens: str = "memory:"
     audit: str | None = None
+    limits: str = "memory:"
     redis: Secret | None = None
     postgres: Secret | None = None
     key: Secret | None = None

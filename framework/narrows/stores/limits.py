@@ -69,7 +69,7 @@ class AllOrNothing(RateLimiter):
         return await self._windows.judge(wanted, take=False, lease=lease)
 
     async def take(self, wanted: Sequence[Wanted], lease: str = "", *, strict: bool = False) -> Allowed:  # noqa: ARG002
-        """Take one of each rate, or none of any when one of them is used up; nothing ever stands in, `strict` or not."""
+        """Take one of each rate, or none of any when one of them is used up; nothing stands in, `strict` or not."""
         return await self._windows.judge(wanted, take=True, lease=lease)
 
     async def give_back(self, wanted: Sequence[Wanted]) -> None:

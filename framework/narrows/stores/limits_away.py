@@ -1,4 +1,4 @@
-"""What counts while the shared store of rates is away: this process alone, visibly, and nothing that costs or writes."""
+"""What counts while the shared store of rates is away: this process alone, and nothing that costs or writes."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 import msgspec
 from limits.aio.storage import MemoryStorage
@@ -31,8 +30,6 @@ class MemoryWindows(MemoryStorage, WindowsTogether):
     refused until one ends, because forgetting a window would refill it. A lease ends by itself after `lease_s` seconds.
     For one event loop; processes that share limits need a shared store.
     """
-
-    STORAGE_SCHEME: ClassVar[list[str]] = ["async+narrows-memory"]
 
     def __init__(self, now: Callable[[], float], *, cap: int, lease_s: float) -> None:
         super().__init__()

@@ -15,11 +15,13 @@ import msgspec
 
 from narrows.errors import SettingsError
 from narrows.settings import Settings
-from narrows.stores import Commits, Rehearsals
+from narrows.stores import Commits, Limiter, Rehearsals
 from narrows.stores.audit import AuditStore
 from narrows.stores.commits import Lifetimes
 from narrows.stores.connectors import MemoryConnectors, SqliteConnectors
 from narrows.stores.ended import Ended, MemoryEnded, SqliteEnded
+from narrows.stores.limits_away import Away, StandIn
+from narrows.stores.limits_memory import MemoryLimiter
 from narrows.stores.memory import MemoryRehearsals
 from narrows.stores.memory_audit import MemoryAuditStore
 from narrows.stores.memory_commits import MemoryCommits
@@ -49,6 +51,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "connectors": ("memory", "sqlite", "postgres"),
     "tokens": ("memory", "redis"),
     "audit": ("memory", "sqlite"),
+    "limits": ("memory", "redis"),
 }
 """What each store of `[stores]` may lie on."""
 
@@ -168,6 +171,25 @@ def open_audit(settings: Settings) -> AuditStore:
     _, path, _ = _place(settings, "audit")
     with _opening(settings, "audit"):
         return MemoryAuditStore() if path is None else SqliteAuditStore(path)
+
+
+def open_limiter(
+    settings: Settings, servers: Servers, steady: Callable[[], float], name: str, tell: Callable[[Away], object]
+) -> Limiter:
+    """Open what counts against rates where `stores.limits` says: `memory:` or `redis:`; nothing is connected yet.
+
+    `steady` gives seconds of a steady clock, all processes that count together give the same `name`, and `tell` hears
+    when the server is away. Raises `SettingsError` under the conditions of `open_rehearsals`, and without a server.
+    """
+    kind, _, _ = _place(settings, "limits")
+    lease_s = settings.limits.call_s
+    local = MemoryLimiter(steady, lease_s=lease_s)
+    if kind == "memory":
+        return local
+    server = servers.redis
+    from narrows.stores.redis_limits import RedisLimiter  # an extra, which is there if its server's client is
+
+    return StandIn(RedisLimiter(server, steady, name=name, lease_s=lease_s), local, steady, tell)
 
 
 def place_faults(settings: Settings) -> Iterator[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, cast
 
 from limits.aio.storage import RedisStorage
+from limits.aio.storage.redis.redispy import RedispyBridge
+from redis.commands.core import AsyncScript
 
 from narrows.stores import Allowed, Left, Wanted
 from narrows.stores.limits import AllOrNothing, SteadyClock, WindowsTogether
@@ -111,14 +113,14 @@ return answer
 class RedisWindows(RedisStorage, WindowsTogether):
     """A storage of `limits` in Redis, on the connections of a `RedisServer`; see `RedisLimiter`."""
 
-    STORAGE_SCHEME: ClassVar[list[str]] = ["async+narrows-redis"]
-
     def __init__(self, server: RedisServer, now: Callable[[], float], *, name: str, cap: int, lease_s: float) -> None:
-        super().__init__("redis://", implementation="redispy", key_prefix=name, connection_pool=server.pool)
+        pool = cast("Any", server.pool)  # the library takes it, and its types do not know
+        super().__init__("redis://", implementation="redispy", key_prefix=name, connection_pool=pool)
         self._server = server
         self._clock = SteadyClock(now)
         self._bounds = (str(cap), str(int(lease_s * 1000)), str(int(BUSY_S * 1000)))
-        self._script = self.bridge.get_connection().register_script(_SCRIPT)
+        client = cast("RedispyBridge", self.bridge).get_connection()
+        self._script = cast("AsyncScript", client.register_script(_SCRIPT.encode()))
         # One slot of a cluster for all of them, else they could not be judged together.
         self._keys = [f"{{{name}}}:{part}" for part in ("used", "ends", "clock")]
         self._ahead_ms: float | None = None

@@ -22,8 +22,9 @@ from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
 from narrows.declare.types import Input, Narrow
 from narrows.errors import FieldError, InvalidInput, NotFound, QuotaExceeded, Unavailable
+from narrows.pipeline.quota import Counted, policy_of
 from narrows.pipeline.rehearsal import ConfirmationState, KeptRehearsal, read_kept
-from narrows.pipeline.step import retry_after, who
+from narrows.pipeline.step import who
 from narrows.plan import Plan
 from narrows.stores import Attempt, Owner
 from narrows.surfaces.builtins import AuthorizationParameter, RehearsalId
@@ -169,10 +170,13 @@ def _finish(plan: Callable[[], Plan]) -> Callable[..., Any]:
 
 async def _take_attempt(plan: Plan, call: Call) -> None:
     """Each return makes us ask a token endpoint; from one address it may be no more than unverified tokens may."""
-    wanted = [(f"sign-in|{bucket_of(call.raw.peer)}", Rate.parse(plan.settings.limits.unverified))]
-    allowed = await plan.addresses.take(wanted)
+    limit = plan.settings.limits.unverified
+    policy = policy_of(Rate.parse(limit), f"sign-ins {limit}")
+    counted = Counted(policy, plan.quotas.bucket(f"sign-in|{bucket_of(call.raw.peer)}"))
+    allowed = await plan.addresses.take([(counted.bucket, policy.rate)])
     if not allowed.allowed:
-        raise QuotaExceeded("Too many sign-ins came from this address.", headers=retry_after(allowed.retry_after_s))
+        detail = "Too many sign-ins came from this address"
+        raise plan.quotas.refuse(call, [counted], allowed, kind="addresses", detail=detail)
 
 
 async def _record(plan: Plan, call: Call, what: str, named: Named | None) -> None:

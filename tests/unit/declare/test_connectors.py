@@ -58,7 +58,7 @@ def test_a_file_is_a_record(tmp_path):
         ({"rates": ["many"]}, "rates", "'many per connector' is not a rate such as"),
         ({"rates": [7]}, "rates", "rates: Expected `str`, got `int` - at `rates[0]`"),
         ({"rates": "60/minute"}, "rates", "rates: Expected `array`, got `str`"),
-        ({"rates": ["60/minute per tenant"]}, "rates", "counts for a whole tenant"),
+        ({"rates": ["60/minute per tenant"]}, "rates", "here a rate counts per connector or caller"),
         ({"budgets": ["5 EUR"]}, "budgets", "'5 EUR' is not a budget such as '5.00 EUR/day'"),
         ({"price_ceiling": "much"}, "price_ceiling", "'much' is not a price"),
         ({"template": "read-only"}, "template", 'write template = "read-only@1"'),

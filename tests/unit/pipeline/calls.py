@@ -18,12 +18,14 @@ from narrows.identity import Identity, connectors
 from narrows.identity.revoking import Revoking
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.sessions import Sessions
+from narrows.pipeline.quota import Quotas
 from narrows.pipeline.receipts import Receipts
 from narrows.pipeline.step import Ground, Preparing, Step
 from narrows.settings import Secret, Settings, merge, read_settings
 from narrows.stores.commits import Lifetimes
 from narrows.stores.ended import MemoryEnded
-from narrows.stores.memory import MemoryLimiter, MemoryRehearsals
+from narrows.stores.limits_memory import MemoryLimiter
+from narrows.stores.memory import MemoryRehearsals
 from narrows.stores.memory_audit import MemoryAuditStore
 from narrows.stores.memory_commits import MemoryCommits
 from narrows.telemetry import CallSpan, Telemetry
@@ -102,15 +104,20 @@ def preparing(
     identity: Any = None,
     clock: Clock | None = None,
     policies: Sequence[Path] = (),
+    lines: list[bytes] | None = None,
     **over: Any,
 ) -> Preparing:
-    """An endpoint while it is made ready, on ground without a network; `over` lays settings over the usual ones."""
+    """An endpoint while it is made ready, on ground without a network; `over` lays settings over the usual ones.
+
+    `lines` gets what is put down in the log.
+    """
     used = counts(endpoint.uses or ())
     guards = [*endpoint.given.values(), *(operation for operation, _ in endpoint.inside.values())]
     for operation in (*guards, *((endpoint.roles_from,) if endpoint.roles_from else ())):
         used[operation] = used.get(operation, 0) + 1
     chosen, now = settings(**over), clock or Clock()
     ended = MemoryEnded(now)
+    log, telemetry = RecordLog((lines if lines is not None else []).append), Telemetry.build(chosen)
     kept, commits = MemoryRehearsals(now, 3600, bytes(32)), MemoryCommits(now, Lifetimes(3600, 86_400), bytes(32))
     ground = Ground(
         settings=chosen,
@@ -120,11 +127,12 @@ def preparing(
         roles=LiveRoles([(role, endpoint.id) for role in sorted(endpoint.roles or ())], policies),
         limiter=MemoryLimiter(now),
         addresses=MemoryLimiter(now),
+        quotas=Quotas(bytes(32), log, lambda: telemetry, now=now, steady=now),
         sessions=Sessions(chosen, key=bytes(32), now=now, ended=lambda: ended),
         sendables=sendables_of(used, chosen, []),
         receipts=Receipts({"k": bytes(32)}),
-        log=RecordLog(lambda _: None),
-        telemetry=lambda: Telemetry.build(chosen),
+        log=log,
+        telemetry=lambda: telemetry,
         persons=persons(now),
         rehearsals=lambda: kept,
         commits=lambda: commits,

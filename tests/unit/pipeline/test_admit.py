@@ -110,7 +110,9 @@ async def test_attempts_come_to_an_end() -> None:
     clock.move(0.9)
     with pytest.raises(QuotaExceeded) as caught:
         await step(calls.call(READ))
-    assert caught.value.headers == {"Retry-After": "60"}
+    assert caught.value.headers["Retry-After"] == "60"
+    assert caught.value.headers["RateLimit"].startswith('"attempts 2/minute";r=0;t=60;pk=:')
+    assert caught.value.members == {"violated-policies": ["attempts 2/minute"]}
     clock.move(59.2)
     await step(calls.call(READ))
 

@@ -184,7 +184,9 @@ async def test_tokens_that_are_not_valid_use_up_their_address() -> None:
     clock.move(0.5)
     problem = await problem_of(asking("Bearer good"), step)
     assert isinstance(problem, QuotaExceeded)
-    assert problem.headers == {"Retry-After": "60"}
+    assert problem.headers["Retry-After"] == "60"
+    assert problem.headers["RateLimit"].startswith('"unverified tokens 2/minute";r=0;t=60;pk=:')
+    assert problem.members == {"violated-policies": ["unverified tokens 2/minute"]}
     await step(asking("Bearer good", peer="192.0.2.2"))
     clock.move(60)
     await step(asking("Bearer good"))
