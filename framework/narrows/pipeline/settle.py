@@ -163,7 +163,8 @@ class Settle:
                 _log.error("a rehearsal could not be kept: %s", tell(fault))
                 return await self._refused(call, Unavailable(headers={"Retry-After": "5"}))
         if call.limits:
-            reply = reply._replace(headers=[*reply.headers, *call.limits.items()])
+            limits = [(name.lower(), value) for name, value in call.limits.items()]
+            reply = reply._replace(headers=[*reply.headers, *limits])
         if call.replayed:
             reply = reply._replace(headers=[*reply.headers, REPLAYED])
         named = {name for name, _ in reply.headers}

@@ -24,7 +24,10 @@ async def test_a_read_is_answered_with_json_for_its_caller_alone() -> None:
     async with site() as one:
         got = await one.ask(MENU)
     assert (got.status, got.json) == (200, {"dishes": ["soup"]})
-    assert dict(got.headers) == {
+    headers = dict(got.headers)
+    limits = [headers.pop("ratelimit-policy").partition(";pk")[0], headers.pop("ratelimit").partition(";pk")[0]]
+    assert limits == ['"1000/minute per caller";q=1000;w=60', '"1000/minute per caller";r=999;t=60']
+    assert headers == {
         "content-type": "application/json",
         "cache-control": "private, no-store",
         "x-content-type-options": "nosniff",
@@ -112,7 +115,9 @@ async def test_headers_of_others_have_no_effect(name: str) -> None:
         plain = await one.ask(MENU)
         got = await one.ask(MENU, headers=[(name.lower(), "authorization, eve, POST, /teams/8/menu")])
         record, other = one.records.all()
-    assert got == plain
+    assert (got.status, got.body) == (plain.status, plain.body)
+    # How much of the rate is left counts down.
+    assert [h for h in got.headers if h[0] != "ratelimit"] == [h for h in plain.headers if h[0] != "ratelimit"]
     assert {k: v for k, v in record.items() if k != "trace_id"} == {k: v for k, v in other.items() if k != "trace_id"}
 
 
