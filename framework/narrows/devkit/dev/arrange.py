@@ -317,10 +317,10 @@ def _stores(table: Mapping[str, Any], run: Run, *, governed: bool) -> dict[str, 
     moved = {
         field.name: f"sqlite:{run.folder}/{field.name}.db"
         for field in msgspec.structs.fields(StoreSettings)
-        if field.default == "memory:" and field.name != "tokens"
+        if field.default == "memory:" and field.name not in ("tokens", "limits")
     }
-    # Exchanged tokens are short, and the log of made-up people is nobody's to keep.
-    moved |= {"tokens": "memory:", "audit": "memory:"}
+    # Exchanged tokens are short, rates begin anew with a reload, and the log of made-up people is nobody's to keep.
+    moved |= {"tokens": "memory:", "limits": "memory:", "audit": "memory:"}
     if governed:
         return {**table, **moved, "connectors": table["connectors"]}
     return {**table, **moved, "key": Secret(run.store_key())}
