@@ -1,8 +1,8 @@
 """One live call in a process of its own, which a test kills in its midst or holds until another is as far.
 
-`python -m tests.abuse.apart kill|race FOLDER HEADERS` sends one request with these headers (JSON) to the BFF of
-`errands`, whose stores are the files in FOLDER. It prints `ready` once its read is upstream and waits for a line; at
-the end it prints status, problem and the number of writes that left.
+`python -m tests.abuse.apart kill|race PLACE HEADERS` sends one request with these headers (JSON) to the BFF of
+`errands`, whose stores are the files in a folder, or in the PostgreSQL of a URL. It prints `ready` once its read is
+upstream and waits for a line; at the end it prints status, problem and the number of writes that left.
 """
 
 from __future__ import annotations
@@ -24,13 +24,17 @@ PATH = "/teams/7/copies"
 TEXT = {"text": "once"}
 
 
-def stores(folder: Path) -> dict[str, Any]:
-    """Stores on disk that several processes share."""
-    return {
-        "rehearsals": f"sqlite:{folder / 'rehearsals.db'}",
-        "commits": f"sqlite:{folder / 'commits.db'}",
-        "key": Secret(base64.b64encode(b"k" * 32).decode()),
-    }
+Place = Path | str
+"""A folder, or the URL of a PostgreSQL."""
+
+
+def stores(place: Place) -> dict[str, Any]:
+    """Stores that several processes share."""
+    key = Secret(base64.b64encode(b"k" * 32).decode())
+    if str(place).startswith("postgresql://"):
+        return {"rehearsals": "postgres:", "commits": "postgres:", "postgres": Secret(str(place)), "key": key}
+    files = {name: f"sqlite:{Path(place) / name}.db" for name in ("rehearsals", "commits")}
+    return {**files, "key": key}
 
 
 class Held(LedgerHost):
@@ -50,10 +54,10 @@ class Held(LedgerHost):
         await super().__call__(scope, receive, send)
 
 
-async def main(how: str, folder: str, headers: str) -> None:
+async def main(how: str, place: str, headers: str) -> None:
     """Send the one request."""
     host = Held(deadly=how == "kill")
-    async with running(host, stores=stores(Path(folder))) as (made, _):
+    async with running(host, stores=stores(place)) as (made, _):
         got = await post(made.app, PATH, TEXT, token=made.token(), headers=list(json.loads(headers).items()))
         problem = json.loads(got.body) if got.status >= 400 else {}
         print(json.dumps([got.status, problem.get("reason"), len(host.writes)]), flush=True)
@@ -83,10 +87,10 @@ class Child:
             await self.process.wait()
 
 
-async def begin(how: str, folder: Path, headers: dict[str, str]) -> Child:
+async def begin(how: str, place: Place, headers: dict[str, str]) -> Child:
     """Start one."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.abuse.apart", how, str(folder), json.dumps(headers)),
+        *(sys.executable, "-m", "tests.abuse.apart", how, str(place), json.dumps(headers)),
         cwd=Path(__file__).parents[2],
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

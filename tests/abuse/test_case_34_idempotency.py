@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,12 +51,12 @@ async def test_case_34_the_same_key_with_another_request_is_a_422() -> None:
         assert len(host.writes) == 1
 
 
-async def test_case_34_two_at_once_are_one(tmp_path: Path) -> None:
+async def test_case_34_two_at_once_are_one(place: apart.Place) -> None:
     """The second is a 409 while the first is on its way, in this process and in another; the write leaves once."""
-    child = await apart.begin("race", tmp_path, {"idempotency-key": "k-1"})
+    child = await apart.begin("race", place, {"idempotency-key": "k-1"})
     try:
         assert await child.said() == "ready"
-        async with running(stores=apart.stores(tmp_path)) as (made, host):
+        async with running(stores=apart.stores(place)) as (made, host):
             got = await send(made)
             assert (got.status, got.kind, got.header("retry-after")) == (409, "key-in-use", "15")
             await child.go()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
-from tests.abuse.apart import PATH, TEXT, stores
+from tests.abuse.apart import PATH, TEXT, Place, stores
 from tests.abuse.attack import post
 from tests.abuse.errands import LedgerHost, running
 
@@ -27,10 +26,10 @@ class Waiting(LedgerHost):
         await super().__call__(scope, receive, send)
 
 
-async def cancelled(folder: Path, method: str) -> None:
+async def cancelled(place: Place, method: str) -> None:
     """Cancel a write once a request of this method is upstream; the server ends at once after it."""
     host = Waiting(method)
-    async with running(host, stores=stores(folder)) as (made, _):
+    async with running(host, stores=stores(place)) as (made, _):
         key = [("idempotency-key", "k-1")]
         writing = asyncio.ensure_future(post(made.app, PATH, TEXT, token=made.token(), headers=key))
         await asyncio.wait_for(host.arrived.wait(), 10)
@@ -41,10 +40,10 @@ async def cancelled(folder: Path, method: str) -> None:
         assert (record["status"], record["outcome"]) == (499, "cancelled")
 
 
-async def test_case_79_a_cancelled_write_has_its_outcome(tmp_path: Path) -> None:
+async def test_case_79_a_cancelled_write_has_its_outcome(place: Place) -> None:
     """The intent does not stay open, and a retry reads at once which effect may have happened; it sends nothing."""
-    await cancelled(tmp_path, "POST")
-    async with running(stores=stores(tmp_path)) as (made, host):
+    await cancelled(place, "POST")
+    async with running(stores=stores(place)) as (made, host):
         assert await made.app.plan.commits.unsettled(10) == []
         got = await post(made.app, PATH, TEXT, token=made.token(), headers=[("idempotency-key", "k-1")])
         assert (got.status, got.kind) == (409, "already-attempted")
@@ -52,9 +51,9 @@ async def test_case_79_a_cancelled_write_has_its_outcome(tmp_path: Path) -> None
         assert host.writes == []
 
 
-async def test_case_79_a_call_cancelled_before_its_first_effect_frees_its_key(tmp_path: Path) -> None:
+async def test_case_79_a_call_cancelled_before_its_first_effect_frees_its_key(place: Place) -> None:
     """Nothing came of it, so the retry need not wait until the first would have ended."""
-    await cancelled(tmp_path, "GET")
-    async with running(stores=stores(tmp_path)) as (made, host):
+    await cancelled(place, "GET")
+    async with running(stores=stores(place)) as (made, host):
         got = await post(made.app, PATH, TEXT, token=made.token(), headers=[("idempotency-key", "k-1")])
         assert (got.status, len(host.writes)) == (200, 1)

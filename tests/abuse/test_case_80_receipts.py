@@ -45,9 +45,9 @@ async def spend(made: World, receipt: str, path: str = PATH, body: Any = TEXT, *
     return await post(made.app, path, body, token=made.token(**who), headers=headers)
 
 
-def on_disk(folder: Path, **receipts: Any) -> dict[str, Any]:
+def on_disk(place: apart.Place, **receipts: Any) -> dict[str, Any]:
     """Settings with stores that outlive a world."""
-    return {"stores": apart.stores(folder), **({"receipts": receipts} if receipts else {})}
+    return {"stores": apart.stores(place), **({"receipts": receipts} if receipts else {})}
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ async def test_case_80_a_receipt_ends_with_its_time() -> None:
         ({"upstreams": {"ledger": {"url": "https://ledger.test/v2", "audience": "tables-api"}}}, "declaration"),
     ],
 )
-async def test_case_80_what_has_changed_since_is_named(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+async def test_case_80_what_has_changed_since_is_named(place: apart.Place, change: dict[str, Any], reason: str) -> None:
     """Another version of the program, another upstream: each is told, and nothing is sent."""
-    async with running(**on_disk(tmp_path)) as (made, _):
+    async with running(**on_disk(place)) as (made, _):
         receipt = await receipt_of(made)
-    async with running(**on_disk(tmp_path), **change) as (made, host):
+    async with running(**on_disk(place), **change) as (made, host):
         got = await spend(made, receipt)
         assert (got.status, got.problem["reason"], host.writes) == (409, reason, [])
 
@@ -126,11 +126,11 @@ async def test_case_80_a_sandbox_gives_no_receipt() -> None:
         assert (got.status, got.header("rehearsal-receipt")) == (200, None)
 
 
-async def test_case_80_two_processes_at_the_same_instant_spend_it_once(tmp_path: Path) -> None:
+async def test_case_80_two_processes_at_the_same_instant_spend_it_once(place: apart.Place) -> None:
     """Both have looked at the receipt and stand before their write; exactly one of them passes."""
-    async with running(**on_disk(tmp_path)) as (made, _):
+    async with running(**on_disk(place)) as (made, _):
         receipt = await receipt_of(made)
-    children = [await apart.begin("race", tmp_path, {"rehearsal-receipt": receipt}) for _ in range(2)]
+    children = [await apart.begin("race", place, {"rehearsal-receipt": receipt}) for _ in range(2)]
     try:
         assert [await child.said() for child in children] == ["ready", "ready"]
         await asyncio.gather(*(child.go() for child in children))
@@ -156,15 +156,15 @@ def key(kid: str, byte: bytes) -> dict[str, Any]:
     return {"kid": kid, "key": Secret(base64.b64encode(byte * 32).decode())}
 
 
-async def test_case_80_keys_are_rotated_without_losing_a_receipt(tmp_path: Path) -> None:
+async def test_case_80_keys_are_rotated_without_losing_a_receipt(place: apart.Place) -> None:
     """While the old key is listed its receipts hold; once it is gone they are unknown, under its name or another."""
-    async with running(**on_disk(tmp_path, keys=[key("old", b"o")])) as (made, _):
+    async with running(**on_disk(place, keys=[key("old", b"o")])) as (made, _):
         first, second = await receipt_of(made), await receipt_of(made)
-    async with running(**on_disk(tmp_path, keys=[key("new", b"n"), key("old", b"o")])) as (made, _):
+    async with running(**on_disk(place, keys=[key("new", b"n"), key("old", b"o")])) as (made, _):
         assert (await spend(made, first)).status == 200
         assert (await receipt_of(made)).startswith("new.")
     for keys in ([key("new", b"n")], [key("old", b"n")]):
-        async with running(**on_disk(tmp_path, keys=keys)) as (made, host):
+        async with running(**on_disk(place, keys=keys)) as (made, host):
             got = await spend(made, second)
             assert (got.status, got.problem["reason"], host.writes) == (409, "unknown", [])
 

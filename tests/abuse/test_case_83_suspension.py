@@ -16,6 +16,7 @@ import pytest
 from narrows import Answer, Bff, Narrow, NumberId, Upstream, read, write
 from narrows.errors import Unavailable
 from narrows.stores.connectors import MemoryConnectors
+from narrows.stores.registry import Connectors
 from narrows.testing import bearer
 from tests.flow.programs import ERIK, FREE, Programs, allow_open_writes, registered
 from tests.flow.world import World
@@ -82,6 +83,12 @@ RECORD = {
 }
 
 
+@pytest.fixture
+def registry() -> Connectors:
+    """Where the program is registered; attacks that are run again in tests/interop put another here."""
+    return MemoryConnectors()
+
+
 class Host(httpx.AsyncBaseTransport):
     """An upstream that does something of the test's before it answers its first write."""
 
@@ -99,7 +106,7 @@ class Host(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def writing(
-    monkeypatch: pytest.MonkeyPatch, store: MemoryConnectors | None = None
+    monkeypatch: pytest.MonkeyPatch, store: Connectors | None = None
 ) -> AsyncIterator[tuple[World, Programs, Host]]:
     """A world whose program writes twice."""
     allow_open_writes(monkeypatch)
@@ -108,17 +115,19 @@ async def writing(
         yield made, programs, host
 
 
-async def test_two_writes_leave_when_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_two_writes_leave_when_nothing_happens(monkeypatch: pytest.MonkeyPatch, registry: Connectors) -> None:
     """The attack below is stopped by what it does, and not by the world."""
-    async with writing(monkeypatch) as (made, _, host):
+    async with writing(monkeypatch, registry) as (made, _, host):
         assert (await made.post("/teams/7/both", None)).status_code == 200
         assert host.written == ["/first", "/second"]
 
 
 @pytest.mark.parametrize("how", ["suspend", "revoke", "narrow", "widen", "compromise"])
-async def test_a_change_between_two_writes_stops_the_second(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+async def test_a_change_between_two_writes_stops_the_second(
+    monkeypatch: pytest.MonkeyPatch, registry: Connectors, how: str
+) -> None:
     """Within a second; and the answer says which write was sent before."""
-    async with writing(monkeypatch) as (made, programs, host):
+    async with writing(monkeypatch, registry) as (made, programs, host):
 
         async def change() -> None:
             match how:
@@ -185,9 +194,11 @@ class Slow(httpx.AsyncBaseTransport):
         return answer
 
 
-async def test_an_exchange_in_flight_does_not_come_back_after_a_revocation(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_exchange_in_flight_does_not_come_back_after_a_revocation(
+    monkeypatch: pytest.MonkeyPatch, registry: Connectors
+) -> None:
     """What the server gave is thrown away, nothing is sent with it, and it is not kept for later."""
-    async with writing(monkeypatch) as (made, programs, _):
+    async with writing(monkeypatch, registry) as (made, programs, _):
         slow = Slow(httpx.ASGITransport(app=made.authority.app))
         made.network.add({"issuer.test": slow})
         token = made.token()
@@ -203,9 +214,11 @@ async def test_an_exchange_in_flight_does_not_come_back_after_a_revocation(monke
         assert slow.exchanges == 2
 
 
-async def test_a_token_in_the_cache_is_dropped_when_its_connector_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_token_in_the_cache_is_dropped_when_its_connector_changes(
+    monkeypatch: pytest.MonkeyPatch, registry: Connectors
+) -> None:
     """After a suspension and its end, a new token is asked for."""
-    async with writing(monkeypatch) as (made, programs, _):
+    async with writing(monkeypatch, registry) as (made, programs, _):
         token = bearer(made.token())
         for _ in range(2):
             assert (await made.client.get("/teams/7/look", headers=token)).status_code == 200
