@@ -212,7 +212,7 @@ class Plan:
     def audit(self) -> AuditStore:
         """What the audit log lies on; it is opened when it is first asked for. Raises `SettingsError`."""
         if self._audit is None:
-            self._audit = self._around.audit or open_audit(self.settings)
+            self._audit = self._around.audit or open_audit(self.settings, self.servers)
         return self._audit
 
     def _make_writer(self) -> Writer:

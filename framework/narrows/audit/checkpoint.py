@@ -16,8 +16,8 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from narrows.audit.merkle import HASH_BYTES
 from narrows.errors import NarrowsError
+from narrows.stores.audit import HASH_BYTES
 
 _ED25519 = b"\x01"
 _ID_BYTES = 4

@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from narrows.stores.audit import Head, Node
+from narrows.stores.audit import HASH_BYTES, Head, Node
 
-HASH_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 Place = tuple[int, int]

@@ -19,7 +19,8 @@ import msgspec
 
 from narrows.audit.checkpoint import Checkpoint, CheckpointRefused, PublicKey, read_checkpoint
 from narrows.audit.export import FORM, TILE, Line
-from narrows.audit.merkle import EMPTY_ROOT, HASH_BYTES, fold, leaf_hash, node_hash
+from narrows.audit.merkle import EMPTY_ROOT, fold, leaf_hash, node_hash
+from narrows.stores.audit import HASH_BYTES
 
 LONGEST = 1024 * 1024
 """The longest line of an export, in bytes."""

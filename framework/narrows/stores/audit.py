@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+HASH_BYTES = 32
+
 
 class Head(msgspec.Struct, frozen=True):
     """How far a log goes: its size, and the roots of the complete subtrees that it is made of, the largest first.

@@ -50,7 +50,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "commits": ("memory", "sqlite", "postgres"),
     "connectors": ("memory", "sqlite", "postgres"),
     "tokens": ("memory", "redis"),
-    "audit": ("memory", "sqlite"),
+    "audit": ("memory", "sqlite", "postgres"),
     "limits": ("memory", "redis"),
 }
 """What each store of `[stores]` may lie on."""
@@ -162,13 +162,18 @@ def open_reviews(settings: Settings, servers: Servers | None = None) -> Reviews:
         return MemoryReviews() if path is None else SqliteReviews(path, key)
 
 
-def open_audit(settings: Settings) -> AuditStore:
+def open_audit(settings: Settings, servers: Servers | None = None) -> AuditStore:
     """Open the audit log that `stores.audit` names, under the conditions of `open_rehearsals`.
 
     Without a name it is in memory in development, and anywhere else in a file. Raises `SettingsError` for one in memory
     outside development: it would be lost with its process.
     """
-    _, path, _ = _place(settings, "audit")
+    kind, path, _ = _place(settings, "audit")
+    if kind == "postgres":
+        server = _postgres(servers)
+        from narrows.stores.postgres_audit import PostgresAuditStore  # an extra
+
+        return PostgresAuditStore(server)
     with _opening(settings, "audit"):
         return MemoryAuditStore() if path is None else SqliteAuditStore(path)
 

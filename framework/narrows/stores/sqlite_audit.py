@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from narrows.errors import Unavailable
-from narrows.stores.audit import Head, Kept, Node, Person
+from narrows.stores.audit import HASH_BYTES, Head, Kept, Node, Person
 from narrows.stores.sqlite_file import SqliteFile
 
-_HASH_BYTES = 32
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS head (one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, peaks BLOB NOT NULL);
 INSERT OR IGNORE INTO head VALUES (1, 0, x'');
@@ -82,7 +81,7 @@ class SqliteAuditStore:
 
 def _head(connection: sqlite3.Connection) -> Head:
     size, peaks = connection.execute("SELECT size, peaks FROM head").fetchone()
-    return Head(size, tuple(peaks[at : at + _HASH_BYTES] for at in range(0, len(peaks), _HASH_BYTES)))
+    return Head(size, tuple(peaks[at : at + HASH_BYTES] for at in range(0, len(peaks), HASH_BYTES)))
 
 
 def _append(

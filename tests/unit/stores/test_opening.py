@@ -11,7 +11,9 @@ from narrows.testing import Clock
 
 KEY = Secret("A" * 43 + "=")
 AWAY = Secret("postgresql://narrows:canary@127.0.0.1:1/narrows")
-POSTGRES = StoreSettings(rehearsals="postgres:", commits="postgres:", connectors="postgres:", postgres=AWAY, key=KEY)
+POSTGRES = StoreSettings(
+    rehearsals="postgres:", commits="postgres:", connectors="postgres:", audit="postgres:", postgres=AWAY, key=KEY
+)
 TIMED = ("open_rehearsals", "open_commits", "open_ended", "open_revoked")
 
 
@@ -26,7 +28,7 @@ def open_one(name, read, servers=None):
     return getattr(opening, name)(read, *clock, servers)
 
 
-@pytest.mark.parametrize("name", [*TIMED, "open_connectors", "open_reviews"])
+@pytest.mark.parametrize("name", [*TIMED, "open_connectors", "open_reviews", "open_audit"])
 async def test_a_store_in_postgresql_asks_nothing_when_it_is_opened(name):
     """Where nobody listens that is told at start, with the remedy, and never with the password."""
     read = settings()
@@ -41,7 +43,7 @@ async def test_a_store_in_postgresql_asks_nothing_when_it_is_opened(name):
     await servers.close()
 
 
-@pytest.mark.parametrize("name", [*TIMED, "open_connectors", "open_reviews"])
+@pytest.mark.parametrize("name", [*TIMED, "open_connectors", "open_reviews", "open_audit"])
 def test_a_store_in_postgresql_needs_its_server_and_its_key(name):
     """Each is named; and whoever opens it says which servers it shares."""
     for over, key in (({"postgres": None}, "postgres"), ({"key": None}, "key")):
@@ -56,8 +58,8 @@ def test_a_store_in_postgresql_needs_its_server_and_its_key(name):
     ("over", "faults"),
     [
         ({}, []),
-        ({"postgres": None}, ["stores.postgres"] * 3),
-        ({"key": None}, ["stores.key"] * 4),  # the audit log needs it too
+        ({"postgres": None}, ["stores.postgres"] * 4),
+        ({"key": None}, ["stores.key"] * 4),
         ({"commits": "postgres:lunch"}, ["stores.commits"]),
         ({"rehearsals": "redis:"}, ["stores.rehearsals"]),
     ],
