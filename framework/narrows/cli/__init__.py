@@ -21,6 +21,7 @@ _COMMANDS = (
     "promote",
     "rehearse",
     "run",
+    "telemetry",
     "token",
 )
 EXAMPLE = "narrows run bffs.where2eat.app:bff"
