@@ -376,7 +376,7 @@ class Telemetry:
 
         A label that is None is left out. Raises `ValueError` for what is not in the list, and never shows a value.
         """
-        self._metrics.put(name, amount, {f"narrows.{key}": value for key, value in labels.items()})
+        self._metrics.put(name, amount, labels)
 
     def record(self, name: str, value: float, **labels: Value | None) -> None:
         """Record a value into a histogram, or set a gauge, of the same list, by the same rules as `count`."""
