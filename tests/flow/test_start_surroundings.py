@@ -31,6 +31,11 @@ TLS = {"tls_certificate": "cert.pem", "tls_key": "key.pem"}
         ({"serving": {"host": "::"}}, "serving-plain", "serving.host"),
         ({"serving": {"host": "lunch.test"}}, "serving-plain", "serving.host"),
         ({"serving": {"host": "0.0.0.0", "tls_certificate": "cert.pem"}}, "serving-plain", "serving.host"),
+        (
+            {"alerts": {"webhooks": {"ops": {"url": "http://ops.test", "keys": [Secret("hidden")]}}}},
+            "webhook-plain",
+            "alerts.webhooks.ops.url",
+        ),
         ({"public_url": "http://bff.test"}, "public-url-plain", "public_url"),
         ({"public_url": "https://lunch.invalid"}, "placeholder-left", "public_url"),
         ({"issuers": {"corp": {"url": "https://INVALID"}}}, "placeholder-left", "issuers.corp.url"),

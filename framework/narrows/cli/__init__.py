@@ -13,6 +13,7 @@ import click
 
 # One name a line, sorted.
 _COMMANDS = (
+    "alerts",
     "check",
     "connector",
     "dev",

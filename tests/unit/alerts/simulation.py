@@ -165,7 +165,7 @@ class Life:
             yield at, call(at, None, f"{BFF}.a", network, 401, 200)
 
     def _plant_exfiltration(self) -> Incident:
-        begins = (MONDAY + self.random.randrange(35, self.days - 22)) * float(DAY)
+        begins = (MONDAY + self.random.randrange(35, max(36, self.days - 22))) * float(DAY)
         chosen = self.random.choice([one.name for one in self.programs if one.name != "nightly"])
         incident = Incident("slow exfiltration (+70 % bytes)", ("drift", "volume"), chosen, begins, begins + 21 * DAY)
         self.incidents.append(incident)
