@@ -158,7 +158,7 @@ def where2eat(tmp_path_factory):
 def test_commands_run(page, where2eat, tmp_path):
     """What a reader types works, in the order in which it stands there, and each curl ends as the page says.
 
-    Each page has a registry of connectors of its own.
+    Each page has a registry of connectors and an audit log of its own.
     """
     key = tmp_path / "stores.key"
     key.write_text(base64.b64encode(bytes(32)).decode(), encoding="utf-8")
@@ -166,6 +166,7 @@ def test_commands_run(page, where2eat, tmp_path):
         **os.environ,
         "WHERE2EAT_CLIENT_SECRET": "made-up",
         "NARROWS_STORES__CONNECTORS": f"sqlite:{tmp_path / 'connectors.db'}",
+        "NARROWS_STORES__AUDIT": f"sqlite:{tmp_path / 'audit.db'}",
         "NARROWS_STORES__KEY__FILE": str(key),
     }
     text = script(page, where2eat["origin"])
