@@ -141,7 +141,10 @@ async def test_the_connectors_own_rate_holds_over_all_its_endpoints() -> None:
         await programs.apply(**record, version="2")
         assert (await made.get(BOOKINGS, "ben")).status_code == 200
         answer = await made.get(BOOKINGS, "ben")
-        assert (answer.status_code, answer.json()["violated-policies"]) == (429, ["4/minute per connector over all endpoints"])
+        assert (answer.status_code, answer.json()["violated-policies"]) == (
+            429,
+            ["4/minute per connector over all endpoints"],
+        )
         made.clock.move(60)
         assert (await made.get(BOOKINGS)).status_code == 200
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -88,11 +89,14 @@ def _place(path: Path) -> tuple[int, int] | None:
 
 def _connect(path: Path, script: str) -> sqlite3.Connection:
     """Open the file, made with its mode before SQLite sees it: `-wal` and `-shm` take the mode over."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        # It is not opened here: closing it would end the locks that this process holds on it (POSIX advisory locks),
+        # and the next process to leave the file would take away the log that another store here still writes to.
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise OSError(f"{path} is a symbolic link, or not a plain file") from None
+        os.chmod(path, 0o600)
     # The worker alone uses it after this; IMMEDIATE lets two processes queue where DEFERRED would fail half-way.
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level="IMMEDIATE", check_same_thread=False)
     try:
