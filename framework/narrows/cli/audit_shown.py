@@ -1,0 +1,101 @@
+"""How records of the audit log are shown: a line each, or all that one says, or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from narrows.cli.saying import one_line, say
+
+if TYPE_CHECKING:
+    from narrows.audit.search import Found
+
+_CALL = "call"
+
+
+def tell_json(found: Found) -> None:
+    """One record as a line of JSON, with its index."""
+    say(json.dumps({"index": found.index, **found.record}, ensure_ascii=False))
+
+
+def tell_line(found: Found) -> None:
+    """One record as a line."""
+    record = found.record
+    say(one_line(f"{found.index}  {record.get('time', '')}  {_what(record)}  {_who(record)}"))
+
+
+def tell_sheet(found: Found) -> None:
+    """All that one record says: who did what, when, from where, with which program, with what result, at what cost."""
+    record = found.record
+    say(one_line(f"{found.index}  {record.get('time', '')}  {_what(record)}"))
+    rows = _call_rows(record) if record.get("event") == _CALL else _event_rows(record)
+    for name, text in rows:
+        if text:
+            say(f"    {name:<10}{one_line(text)}")
+
+
+def _what(record: Mapping[str, Any]) -> str:
+    """What happened, in short."""
+    if record.get("event") != _CALL:
+        words = (record.get("event"), record.get("what") or record.get("asked"), record.get("rule"))
+        return " ".join(str(word) for word in words if word)
+    endpoint = record.get("endpoint") or f"{record.get('method')}, which led nowhere"
+    mode = "" if record.get("mode") == "live" else f" ({record.get('mode')})"
+    return f"{endpoint}{mode}: {record.get('outcome')} {record.get('status')}"
+
+
+def _who(record: Mapping[str, Any]) -> str:
+    caller, connector, by = record.get("caller"), record.get("connector"), record.get("by")
+    return " ".join(str(text) for text in (caller or by or "nobody", connector and f"with {connector}") if text)
+
+
+def _call_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a call did, a row each; what the record does not say is empty."""
+    get = record.get
+    yield "caller", f"{get('caller') or 'nobody'}{_through(get('actors'))}"
+    yield "program", _program(record)
+    yield "from", str(get("peer") or "")
+    yield "arguments", _arguments(record)
+    yield "rule", str(get("rule") or "")
+    yield "did", ", ".join(get("effects", ())) if get("mode") == "live" else _rehearsed(get("effects", ()))
+    yield "result", f"{get('status')}{', ' + get('problem', '') if get('problem') else ''}"
+    yield "cost", f"{get('price') or 'no price'}, {get('size', 0)} bytes, {get('duration_ms')} ms"
+    yield "rehearsal", _rehearsal(record)
+    yield "trace", str(get("trace_id") or "")
+
+
+def _event_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Everything that an event says, by the names of its fields."""
+    for name, value in record.items():
+        if name not in ("time", "event", "what"):
+            yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _through(actors: Any) -> str:
+    return f", through {', then '.join(actors)}" if actors else ""
+
+
+def _program(record: Mapping[str, Any]) -> str:
+    if not record.get("connector"):
+        return ""
+    purpose = f": {record['purpose']}" if record.get("purpose") else ""
+    version, tenant = record.get("connector_version", ""), record.get("tenant") or "no tenant"
+    return f"{record['connector']} {version} of {tenant}{purpose}"
+
+
+def _arguments(record: Mapping[str, Any]) -> str:
+    shown = [f"{name}={value}" for name, value in record.get("arguments", {}).items()]
+    hidden = record.get("hidden")
+    return "; ".join(part for part in (", ".join(shown), hidden and f"not shown: {', '.join(hidden)}") if part)
+
+
+def _rehearsed(effects: Any) -> str:
+    return f"nothing; it would have done {', '.join(effects)}" if effects else ""
+
+
+def _rehearsal(record: Mapping[str, Any]) -> str:
+    parts = [record.get("rehearsal"), record.get("decision")]
+    if record.get("receipt"):
+        parts.append(f"with the receipt of {record['receipt']}")
+    return " ".join(part for part in parts if part)
