@@ -49,6 +49,10 @@ class ConnectorError(NarrowsError):
     """The record of a connector, or a change to it, does not hold; the message names what, the rule and the remedy."""
 
 
+class AuditRefused(NarrowsError):
+    """Somebody may not do this with the audit log; the message names the rule and the remedy."""
+
+
 class OperationRefused(NarrowsError):
     """A handler used an operation outside its call, outside `uses` or more often than declared.
 

@@ -6,9 +6,7 @@ It runs the `prepare` of every step, collects every refusal, and knows every rou
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -63,7 +61,7 @@ from narrows.stores.opening import (
     open_shelf,
 )
 from narrows.stores.registry import Connectors
-from narrows.stores.sealing import Sealer
+from narrows.stores.sealing import Sealer, master_key
 from narrows.stores.servers import Servers
 from narrows.stores.tokens import SharedTokens
 from narrows.telemetry import CallSpan, Telemetry
@@ -137,7 +135,7 @@ class Plan:
         self.now = around.now
         # A wall clock that is set forward must not refill rates; a clock that is passed in is steady.
         self.steady = time.monotonic if around.now is time.time else around.now
-        self._key = _key(settings)
+        self._key = master_key(settings.stores.key)
         self.digest = Sealer(self._key, purpose="rehearse").digest
         self._watch = around.watch
         self.identity = Identity(settings, dial=around.dial, now=around.now)
@@ -465,9 +463,3 @@ def _asks(operations: Iterable[Operation[..., Any]]) -> dict[str, frozenset[str]
         if operation.upstream is not None:
             asked.setdefault(operation.upstream.key, set()).update({operation.asks} if operation.asks else ())
     return {key: frozenset(scopes) for key, scopes in asked.items()}
-
-
-def _key(settings: Settings) -> bytes:
-    """The key that others are derived from: that of the settings, or one that ends with the process."""
-    secret = settings.stores.key
-    return hashlib.sha256(secret.reveal().encode()).digest() if secret else secrets.token_bytes(32)

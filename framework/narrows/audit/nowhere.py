@@ -1,4 +1,4 @@
-"""What records are handed to, and a log that keeps none."""
+"""What records are handed to, and a keeper that keeps none."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ from narrows.audit.events import Event
 from narrows.audit.record import Record
 
 
-class Log(Protocol):
-    """Takes records; `narrows.audit.log.RecordLog` is the one that keeps them."""
+class Keeper(Protocol):
+    """Keeps records durably; `narrows.audit.log.RecordLog` does."""
 
     async def room(self) -> None:
         """Wait until there is room for more records. Raises `Unavailable` when none can be kept."""
-        ...
-
-    def append(self, record: Record | Event | DecisionRecord) -> None:
-        """Take one record, which is on the disk a moment later."""
         ...
 
     async def keep(self, record: Record | Event | DecisionRecord) -> None:
@@ -30,9 +26,6 @@ class Nowhere:
 
     async def room(self) -> None:
         """There always is."""
-
-    def append(self, record: Record | Event | DecisionRecord) -> None:
-        """Let it go."""
 
     async def keep(self, record: Record | Event | DecisionRecord) -> None:
         """Let it go."""

@@ -14,6 +14,7 @@ import click
 # One name a line, sorted.
 _COMMANDS = (
     "alerts",
+    "audit",
     "check",
     "connector",
     "dev",

@@ -16,6 +16,7 @@ from narrows.cli.target import SETTINGS_HELP, load_bff
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from narrows.audit.nowhere import Keeper
     from narrows.declare.bff import Bff
     from narrows.declare.connectors import Written
     from narrows.governance.connectors import Governor, Operator
@@ -55,7 +56,7 @@ def reviewing(target: str, settings: str | None, work: Callable[[Reviewer], Awai
     """Do something with the review queue of a target."""
 
     async def opened() -> T:
-        async with _reviewer(target, settings) as (_, _, _, reviewer):
+        async with _reviewer(target, settings) as (_, _, _, reviewer, _):
             return await work(reviewer)
 
     return asyncio.run(opened())
@@ -67,18 +68,21 @@ async def _governor(target: str, settings: str | None) -> AsyncIterator[Governor
     from narrows.governance.reviews import judge_of
     from narrows.stores.opening import open_connectors
 
-    async with _reviewer(target, settings) as (bff, read, servers, reviewer):
+    async with _reviewer(target, settings) as (bff, read, servers, reviewer, log):
         store = open_connectors(read, servers)
         try:
             await servers.prepare()
-            yield Governor(bff, read, store, now=time.time, judge=judge_of(reviewer))
+            yield Governor(bff, read, store, now=time.time, judge=judge_of(reviewer), log=log)
         finally:
             await store.close()
 
 
 @asynccontextmanager
-async def _reviewer(target: str, settings: str | None) -> AsyncIterator[tuple[Bff, Settings, Servers, Reviewer]]:
-    """The policy gate with its queue, which lies where the registry does."""
+async def _reviewer(
+    target: str, settings: str | None
+) -> AsyncIterator[tuple[Bff, Settings, Servers, Reviewer, Keeper]]:
+    """The policy gate with its queue, which lies where the registry does, and the log of what is decided."""
+    from narrows.cli.audit_change import change_log
     from narrows.errors import SettingsError, Unavailable
     from narrows.governance.policy import Gate
     from narrows.governance.reviews import Reviewer
@@ -98,7 +102,9 @@ async def _reviewer(target: str, settings: str | None) -> AsyncIterator[tuple[Bf
     try:
         await servers.prepare()
         approvers = read.governance.approvers
-        yield bff, read, servers, Reviewer(bff, lambda: Gate.of(bff), reviews, approvers=approvers, now=time.time)
+        async with change_log(bff, read) as log:
+            gate = Reviewer(bff, lambda: Gate.of(bff), reviews, approvers=approvers, now=time.time, log=log)
+            yield bff, read, servers, gate, log
     except Unavailable as error:
         raise SettingsError(
             f"{error} It stands in {read.stores.connectors!r}. Remedy: see whether stores.key is the key that it was "
@@ -120,10 +126,10 @@ def operator(by: str) -> Operator:
     """Who changes something: the name given, and the account of the machine beside it, which nobody types in."""
     from narrows.governance.connectors import Operator
 
-    return Operator(name=by, os_user=_account())
+    return Operator(name=by, os_user=account())
 
 
-def _account() -> str:
+def account() -> str:
     """The account that this runs in; containers often have none with a name."""
     try:
         return getpass.getuser()

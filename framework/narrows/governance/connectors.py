@@ -10,7 +10,7 @@ from typing import Literal, NoReturn, Protocol
 
 import msgspec
 
-from narrows.audit.nowhere import Log, Nowhere
+from narrows.audit.nowhere import Keeper, Nowhere
 from narrows.declare.bff import Bff
 from narrows.declare.connectors import ConnectorRecord, Written
 from narrows.declare.templates import outside
@@ -101,7 +101,7 @@ class Governor:
         *,
         now: Callable[[], float],
         judge: Judge = no_policy,
-        log: Log | None = None,
+        log: Keeper | None = None,
     ) -> None:
         self._log = log or Nowhere()
         self.bff = bff

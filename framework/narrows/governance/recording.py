@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from narrows.audit.events import Event
-from narrows.audit.nowhere import Log
+from narrows.audit.nowhere import Keeper
 from narrows.audit.record import timestamp
 from narrows.errors import ConnectorError
 from narrows.stores.registry import Change, Registered
 
 
-async def record_change(log: Log, bff: str, entry: Registered, change: Change) -> None:
+async def record_change(log: Keeper, bff: str, entry: Registered, change: Change) -> None:
     """Record a change that was made. Raises `ConnectorError`, which says that it holds but has no record."""
     event = Event(
         time=timestamp(change.at),

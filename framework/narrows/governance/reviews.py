@@ -10,7 +10,7 @@ import msgspec
 
 from narrows.audit.decision import DecisionRecord
 from narrows.audit.line import json_line
-from narrows.audit.nowhere import Log, Nowhere
+from narrows.audit.nowhere import Keeper, Nowhere
 from narrows.audit.record import timestamp
 from narrows.declare.bff import Bff
 from narrows.declare.connectors import ConnectorRecord
@@ -41,7 +41,7 @@ class Reviewer:
         *,
         approvers: Sequence[str] = (),
         now: Callable[[], float],
-        log: Log | None = None,
+        log: Keeper | None = None,
     ) -> None:
         self._bff = bff
         self._gate = cache(gate)

@@ -159,7 +159,8 @@ class AuditSettings(Part, frozen=True, kw_only=True):
 
     `key` has 32 bytes in base64; what `old_key` signed still holds, and it signs too, until nobody needs it any more.
     `origin` names the log in its checkpoints: without it, the host of `public_url` and the name of the BFF. `queue` is
-    how many records may wait for the disk before nothing new is begun.
+    how many records may wait for the disk before nothing new is begun. `readers` may learn who is behind a hash of the
+    log, `erasers` may have somebody forgotten in it.
     """
 
     key: Secret | None = None
@@ -167,6 +168,8 @@ class AuditSettings(Part, frozen=True, kw_only=True):
     origin: Text | None = None
     checkpoint_s: Seconds = 60.0
     queue: Amount = 4096
+    readers: tuple[Text, ...] = ()
+    erasers: tuple[Text, ...] = ()
 
 
 class ReceiptKey(Part, frozen=True, kw_only=True):

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from narrows.settings import Secret
+
 KEY_BYTES = 32
 _NONCE_BYTES = 12
 _FORMAT = b"\x01"
@@ -58,3 +60,8 @@ def frame(*parts: str) -> bytes:
 def derive(key: bytes, info: str) -> bytes:
     """A key of its own for one purpose (HKDF, RFC 5869)."""
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info.encode()).derive(key)
+
+
+def master_key(secret: Secret | None) -> bytes:
+    """The key that others are derived from: that of `stores.key`, or one that ends with the process."""
+    return hashlib.sha256(secret.reveal().encode()).digest() if secret else secrets.token_bytes(KEY_BYTES)

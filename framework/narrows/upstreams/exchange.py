@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from narrows.audit.nowhere import Log, Nowhere
+from narrows.audit.log import RecordLog
 from narrows.call import Connector, Credential
 from narrows.errors import Forbidden, Problem, Refusal, Unavailable
 from narrows.settings import Secret, Settings, UpstreamSettings, is_loopback
@@ -59,12 +59,12 @@ class Exchanger:
         dial: Dial,
         now: Callable[[], float],
         key: bytes,
+        log: RecordLog,
         on_event: Callable[[str], None] = lambda _: None,
         recheck: Callable[[], Awaitable[None]] = _nothing,
         shared: SharedTokens | None = None,
-        log: Log | None = None,
     ) -> None:
-        self._log = log or Nowhere()
+        self._log = log
         self._recheck = recheck
         self._shared = shared
         self._authorities = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from narrows.audit.events import Event
-from narrows.audit.nowhere import Log
+from narrows.audit.log import RecordLog
 from narrows.audit.record import timestamp
 from narrows.call import Call
 from narrows.current import current
@@ -11,7 +11,7 @@ from narrows.upstreams.dialects import Ask, Issued
 from narrows.upstreams.token_cache import Denied
 
 
-def put_down(log: Log, now: float, issuer: str, ask: Ask, became: Issued | Denied) -> None:
+def put_down(log: RecordLog, now: float, issuer: str, ask: Ask, became: Issued | Denied) -> None:
     """Record what became of a request; what it was for stands in the record of the call, under the same trace id.
 
     `issuer` is its name in the settings. Raises what the log raises.

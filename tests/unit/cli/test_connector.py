@@ -232,3 +232,62 @@ def test_a_registry_in_memory_cannot_be_reached(lunch, tmp_path):
         (tmp_path / "narrows.toml").read_text().replace("sqlite:connectors.db", "memory:")
     )
     assert "cannot be reached from here" in run("list", lunch, "--settings", "other.toml", code=2)
+
+
+# --- what the audit log keeps of it ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def audited(lunch, tmp_path):
+    """The same, with an audit log in a file."""
+    settings = tmp_path / "narrows.toml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text.replace("[stores]\n", '[stores]\naudit = "sqlite:audit.db"\n'), encoding="utf-8")
+    return lunch
+
+
+def recorded(target):
+    """The records of the audit log, without those of calls."""
+    result = CliRunner().invoke(main, ["audit", "tail", target, "--format", "json"])
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_each_change_and_each_decision_of_the_policy_is_recorded(audited):
+    """Who did what, from which account, and what the policy said to it; who only looks leaves nothing."""
+    live(audited)
+    for command in (("list",), ("show",), ("diff",), ("reviews",)):
+        run(*command, audited, *(["app"] if command == ("show",) else []), code=0)
+    run("rotate", audited, "app", *DANA)
+    run("suspend", audited, "app", *DANA, "--reason", "odd")
+    records = recorded(audited)
+    assert [(r["event"], r.get("what") or r["asked"], r["by"]) for r in records] == [
+        ("policy", "apply", "lena@example.com"),
+        ("connector", "apply", "lena@example.com"),
+        ("policy", "approve", "dana@example.com"),
+        ("connector", "approve", "dana@example.com"),
+        ("policy", "approve", "dana@example.com"),
+        ("connector", "approve", "dana@example.com"),
+        ("connector", "rotate", "dana@example.com"),
+        ("connector", "suspend", "dana@example.com"),
+    ]
+    assert (records[-1]["account"], records[-1]["note"]) == (getpass.getuser(), "odd")
+
+
+def test_a_change_that_cannot_be_recorded_is_not_made(audited, tmp_path):
+    """But a program is stopped all the same, and it is told that this has no record."""
+    live(audited)
+    (tmp_path / "audit.db").unlink()
+    (tmp_path / "audit.db").mkdir()
+    said = run("rotate", audited, "app", *DANA, code=2)
+    assert "stores.audit" in said
+    assert told("show", audited, "app")["credentials"] == []
+    said = run("suspend", audited, "app", *DANA, code=2)
+    assert "suspend is done, but the audit log has no record of it" in said
+    assert told("show", audited, "app")["state"] == "suspended"
+
+
+def test_a_log_in_memory_is_told_to_keep_nothing(lunch):
+    """In development the log is that of the process that serves."""
+    result = CliRunner().invoke(main, ["connector", "apply", lunch, *BY])
+    assert result.exit_code == 0
+    assert result.stderr == "This change is not in the audit log, which is in memory (stores.audit).\n"

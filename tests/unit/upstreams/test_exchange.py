@@ -4,6 +4,7 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
+from narrows.audit.log import RecordLog
 from narrows.errors import Forbidden, Unavailable
 from narrows.settings import ClientSettings, ConnectorSettings, IssuerSettings, Secret, Settings, UpstreamSettings
 from narrows.upstreams.exchange import Exchanger, refusals
@@ -145,7 +146,9 @@ async def test_closing_forgets_tokens_and_closes_connections(world):
         made.append(Transport())
         return made[-1]
 
-    exchanger = Exchanger(world.settings, token_endpoint=str, dial=dial, now=lambda: START, key=b"k")
+    exchanger = Exchanger(
+        world.settings, token_endpoint=str, dial=dial, now=lambda: START, key=b"k", log=RecordLog(print)
+    )
     await exchanger.close()
     assert [transport.closed for transport in made] == [True, True]
     world.server.gate.clear()
@@ -161,7 +164,7 @@ def test_each_issuer_is_dialled_with_its_own_certificates():
     assert World().dialled == [None, None]
     world = World(ca="corp.pem")
     settings = msgspec.structs.replace(world.settings, base="/etc/narrows")
-    Exchanger(settings, token_endpoint=str, dial=world.dial, now=lambda: START, key=b"k")
+    Exchanger(settings, token_endpoint=str, dial=world.dial, now=lambda: START, key=b"k", log=RecordLog(print))
     assert world.dialled[-1] == "/etc/narrows/corp.pem"
 
 

@@ -1,0 +1,95 @@
+"""What `narrows audit` works on: the audit log of a target, opened for one command."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import click
+
+from narrows.cli.target import SETTINGS_HELP, load_bff
+
+if TYPE_CHECKING:
+    from narrows.audit.log import RecordLog
+    from narrows.audit.persons import Persons
+    from narrows.declare.bff import Bff
+    from narrows.settings import Settings
+    from narrows.stores.audit import AuditStore
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
+
+
+class Opened(NamedTuple):
+    """The audit log of one BFF: what it lies on, what adds to it, and who is in it."""
+
+    bff: Bff
+    settings: Settings
+    store: AuditStore
+    log: RecordLog
+    persons: Persons
+
+
+def shared(function: F) -> F:
+    """What every subcommand with a target takes."""
+    settings = click.option("--settings", type=click.Path(dir_okay=False), help=SETTINGS_HELP)
+    return click.argument("target")(settings(function))
+
+
+def with_log(target: str, settings: str | None, work: Callable[[Opened], Awaitable[T]]) -> T:
+    """Do something with the audit log of a target."""
+
+    async def opened() -> T:
+        async with opened_log(target, settings) as log:
+            return await work(log)
+
+    return asyncio.run(opened())
+
+
+@asynccontextmanager
+async def opened_log(target: str, settings: str | None) -> AsyncIterator[Opened]:
+    """Open it. Raises `SettingsError` for one in memory, which is that of a running process."""
+    from narrows.settings import load_settings
+
+    bff = load_bff(target)
+    read = load_settings(settings or bff.folder / "narrows.toml")
+    async with audit_of(bff, read) as opened:
+        if opened is None:
+            from narrows.errors import SettingsError
+
+            raise SettingsError(
+                "stores.audit: a log in memory is that of one running process, and cannot be reached from here. "
+                "Remedy: set `sqlite:audit.db`."
+            )
+        yield opened
+
+
+@asynccontextmanager
+async def audit_of(bff: Bff, settings: Settings) -> AsyncIterator[Opened | None]:
+    """The audit log of a BFF; None for one in memory. What is added is on the disk at the end."""
+    from narrows.audit.keys import signer_of
+    from narrows.audit.log import RecordLog
+    from narrows.audit.persons import Persons
+    from narrows.audit.writer import Writer
+    from narrows.stores.memory_audit import MemoryAuditStore
+    from narrows.stores.opening import open_audit
+    from narrows.stores.sealing import master_key
+
+    store = open_audit(settings)
+    if isinstance(store, MemoryAuditStore):
+        yield None
+        return
+    key = master_key(settings.stores.key)
+    log = RecordLog(_nothing, lambda: Writer(store, signer_of(settings, bff.name, key)))
+    try:
+        yield Opened(bff, settings, store, log, Persons(lambda: store, key=key, steady=time.monotonic))
+    finally:
+        await log.close()
+        await store.close()
+
+
+def _nothing(line: bytes) -> None:
+    """The records of a command go into the log alone."""
