@@ -23,7 +23,7 @@ async def change_log(bff: Bff, settings: Settings) -> AsyncIterator[Keeper]:
 
 
 class _Later:
-    """Opens the log when it is needed; one in memory is that of another process, and it is told that nothing is kept."""
+    """Opens the log when it is needed; one in memory is that of another process: nothing is kept, and it is told."""
 
     def __init__(self, bff: Bff, settings: Settings, stack: AsyncExitStack) -> None:
         self._bff = bff
