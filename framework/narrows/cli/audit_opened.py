@@ -77,18 +77,22 @@ async def audit_of(bff: Bff, settings: Settings) -> AsyncIterator[Opened | None]
     from narrows.stores.memory_audit import MemoryAuditStore
     from narrows.stores.opening import open_audit
     from narrows.stores.sealing import master_key
+    from narrows.stores.servers import Servers
 
-    store = open_audit(settings)
+    servers = Servers(settings.stores)
+    store = open_audit(settings, servers)
     if isinstance(store, MemoryAuditStore):
         yield None
         return
     key = master_key(settings.stores.key)
     log = RecordLog(_nothing, lambda: Writer(store, signer_of(settings, bff.name, key)))
     try:
+        await servers.prepare()
         yield Opened(bff, settings, store, log, Persons(lambda: store, key=key, steady=time.monotonic))
     finally:
         await log.close()
         await store.close()
+        await servers.close()
 
 
 def _nothing(line: bytes) -> None:
