@@ -13,11 +13,11 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from narrows.errors import SettingsError, Unavailable
 from narrows.settings import Secret
+from narrows.stores.postgres_url import parameters, refused
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -52,11 +52,12 @@ class PostgresServer:
     """A PostgreSQL server by its URL; it is reached with the first question.
 
     At most `size` connections; `wait_s` bounds the wait for one, and each statement, in seconds; a transaction whose
-    server says nothing for twice as long loses its connection.
+    server says nothing for twice as long loses its connection. Raises `SettingsError` for a URL without TLS off this
+    machine.
     """
 
     def __init__(self, conninfo: Secret, *, size: int = 8, wait_s: float = 2.0) -> None:
-        self._conninfo = conninfo
+        self._given = parameters(conninfo)
         self._size = size
         self._wait_s = wait_s
         self._pool: AsyncConnectionPool[Connection] | None = None
@@ -83,9 +84,9 @@ class PostgresServer:
                 for schema in wanted:
                     await self._make(connection, schema)
         except psycopg.OperationalError as error:
-            raise _refused(_reason(error), "see whether it runs, and whether the URL is right") from None
+            raise refused(_reason(error), "see whether it runs, and whether the URL is right") from None
         except psycopg.Error as error:
-            raise _refused(
+            raise refused(
                 f"it does not let this role make or read the tables ({type(error).__name__})",
                 "let the owner of the database make them once, and grant as docs/guide/growing.md says",
             ) from None
@@ -155,10 +156,7 @@ class PostgresServer:
 
     def _parameters(self) -> dict[str, Any]:
         """How to connect: what the URL says, and bounds for all that may last."""
-        try:
-            given = conninfo_to_dict(self._conninfo.reveal())
-        except psycopg.Error:
-            raise _refused("nobody can read its URL", "write postgresql://role:password@host/database") from None
+        given = dict(self._given)
         options = f"{given.pop('options', '')} -c statement_timeout={round(self._wait_s * 1000)}"
         bounds = {
             "connect_timeout": max(1, round(self._wait_s)),
@@ -204,7 +202,7 @@ async def _make_once(connection: Connection, schema: Schema) -> None:
         await connection.execute("INSERT INTO narrows_schemas VALUES (%s, %s)", (schema.name, schema.version))
     elif version[0] != schema.version:
         older = "an older" if version[0] < schema.version else "a newer"
-        raise _refused(
+        raise refused(
             f"its tables of {schema.name} were made by {older} Narrows (version {version[0]}, this one has "
             f"{schema.version})",
             "run the Narrows that made them, or move them as the changelog of this one says",
@@ -230,7 +228,3 @@ def _cut(connection: Connection) -> None:
 
 def _reason(error: psycopg.OperationalError) -> str:
     return next((told for said, told in _REASONS.items() if said in str(error)), "it does not answer")
-
-
-def _refused(rule: str, remedy: str) -> SettingsError:
-    return SettingsError(f"stores.postgres: {rule}. Remedy: {remedy}.")

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from narrows.errors import Unavailable
 from narrows.settings import Secret
+from narrows.stores.redis_url import checked
 
 T = TypeVar("T")
 
@@ -26,13 +27,13 @@ class RedisServer:
     """A Redis or Valkey server by its URL (`redis://…`, with TLS `rediss://…`); it is reached with the first question.
 
     `wait_s` bounds each connection and each answer, in seconds, and the wait for one of the connections that are shared
-    by all. A command is never repeated: whether a first one
-    arrived cannot be known, and what counts twice is wrong. `pool` is for a library that brings a client of its own.
+    by all. A command is never repeated: whether a first one arrived cannot be known, and what counts twice is wrong.
+    `pool` is for a library that brings a client of its own. Raises `SettingsError` for a URL without TLS off loopback.
     """
 
     def __init__(self, url: Secret, *, wait_s: float = 1.0) -> None:
         self.pool = BlockingConnectionPool.from_url(
-            url.reveal(),
+            checked(url),
             max_connections=_CONNECTIONS,
             timeout=wait_s,
             socket_timeout=wait_s,
