@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, o
 
 import msgspec
 
+from narrows.declare.budget import Budget
 from narrows.declare.commit import Commit
 from narrows.declare.rate import Rate
 from narrows.errors import Problem
@@ -67,6 +68,7 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     `purpose` says what it is for; `commit` is what its kind and its template ask of a live write at the least.
     `endpoints` and `scopes` are all that it may use (None: what its tokens allow), `rates` hold beside those of the
     endpoints, and `price_ceiling` is the dearest call that it may make (`priced` says whether that is limited at all).
+    `budgets` are the most that its calls may cost, `volumes` the most that they may answer in a period.
     `credentials_until` is the time at which its last credential ends (None: it needs none), tokens issued at or before
     `tokens_after` are refused (both seconds since 1970), and `generation` grows with every change in the registry.
     """
@@ -83,6 +85,8 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: frozenset[str] | None = None
     scopes: frozenset[str] | None = None
     rates: tuple[Rate, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    volumes: tuple[Budget, ...] = ()
     priced: bool = False
     price_ceiling: Money | None = None
     credentials_until: float | None = None

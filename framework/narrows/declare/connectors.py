@@ -7,13 +7,13 @@ import re
 import tomllib
 from collections.abc import Iterator
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from narrows.declare.budget import Budget
 from narrows.declare.rate import Rate
 from narrows.declare.types import Money
 from narrows.errors import ConnectorError
@@ -36,26 +36,6 @@ EndpointId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_]+(?!\n)$
 
 FILE_CHARACTERS = 64 * 1024
 
-_BUDGET = re.compile(r"(\S+ [A-Z]{3})/(day|week|month)")
-_PERIODS = {"day": 86_400, "week": 604_800, "month": 2_592_000}
-
-
-class Budget(msgspec.Struct, frozen=True):
-    """The most that a connector may cost in a period, such as `5.00 EUR/day`."""
-
-    amount: Decimal
-    currency: str
-    seconds: int
-
-    @classmethod
-    def parse(cls, text: str) -> Budget:
-        """Read `5.00 EUR/day`. Raises ValueError with the form that is wanted."""
-        match = _BUDGET.fullmatch(text)
-        if match is None:
-            raise ValueError(f"{text!r} is not a budget such as '5.00 EUR/day' (day, week or month)")
-        money = Money.parse(match[1])
-        return cls(money.amount, money.currency, _PERIODS[match[2]])
-
 
 class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who a program is, who answers for it, and the most that it may do.
@@ -64,7 +44,8 @@ class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     verified token says of the program. `owner` and `contact` answer for it, and never approve it. `endpoints` and
     `scopes` are all that it may use; `rates` (`60/minute`, `5 concurrent`, for the connector as a whole, or `… per
     caller`) hold over all endpoints, beside those of each; `price_ceiling` is the dearest call that it may make, and
-    without it only calls without a price are. `budgets` are checked for their form and are not enforced yet.
+    without it only calls without a price are. `budgets` (`5.00 EUR/day`) are the most that its calls may cost in a
+    period, `volumes` (`20 MB/day`, `5000 records/day`) the most that they may answer; each also `… per caller`.
     `sensitive` asks for endpoints of a BFF whose data are personal or secret. `expires` is the first day (UTC) on which
     it holds no more.
     """
@@ -83,6 +64,7 @@ class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     rates: Annotated[tuple[str, ...], Meta(min_length=1, max_length=10)]
     platform: Line = "unnamed"
     budgets: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
+    volumes: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
     price_ceiling: str | None = None
     sensitive: bool = False
     agreement: Line | None = None
@@ -92,8 +74,10 @@ class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     def digest(self) -> str:
         """SHA-256 over every field (hexadecimal); the order of endpoints and scopes does not count."""
         document = msgspec.to_builtins(self)
-        for name in ("endpoints", "scopes", "rates", "budgets"):
+        for name in ("endpoints", "scopes", "rates", "budgets", "volumes"):
             document[name] = sorted(document[name])
+        if not self.volumes:
+            del document["volumes"]  # what was approved before there were any stays approved
         return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
 
     def limits(self) -> list[Rate]:
@@ -103,6 +87,10 @@ class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     def spending(self) -> list[Budget]:
         """The budgets. Raises ValueError."""
         return [Budget.parse(text) for text in self.budgets]
+
+    def answering(self) -> list[Budget]:
+        """The volumes. Raises ValueError."""
+        return [Budget.volume(text) for text in self.volumes]
 
     def ceiling(self) -> Money | None:
         """The dearest call that it may make. Raises ValueError."""
@@ -205,8 +193,8 @@ _REMEDIES = {
 
 
 def _unclear(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Rates, budgets and the price ceiling, whose form is more than a pattern."""
-    for key, parse in (("rates", _rate), ("budgets", Budget.parse)):
+    """Rates, budgets, volumes and the price ceiling, whose form is more than a pattern."""
+    for key, parse in (("rates", _rate), ("budgets", Budget.parse), ("volumes", Budget.volume)):
         listed = document.get(key, ())
         for text in listed if isinstance(listed, list | tuple) else ():
             yield from _parsed(key, text, parse)

@@ -14,7 +14,7 @@ Occasion = Literal["apply", "approve", "check"]
 
 FACTS = ("name", "version", "owner", "purpose", "exposure", "sensitivity", "importance", "review_by")
 # A policy meets every field, so that a condition on one that is left out cannot be undefined.
-_LISTS = ("endpoints", "scopes", "rates", "budgets")
+_LISTS = ("endpoints", "scopes", "rates", "budgets", "volumes")
 _TEXTS = (
     *("id", "version", "issuer", "client_id", "tenant", "owner", "contact", "kind", "purpose", "template", "platform"),
     *("price_ceiling", "agreement", "expires", "digest"),

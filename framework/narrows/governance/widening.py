@@ -8,8 +8,9 @@ from typing import Any, get_args
 
 import msgspec
 
+from narrows.declare.budget import as_strict
 from narrows.declare.commit import OF_KIND, Commit
-from narrows.declare.connectors import Budget, ConnectorRecord
+from narrows.declare.connectors import ConnectorRecord
 from narrows.declare.rate import Rate
 from narrows.declare.templates import TEMPLATES, within
 
@@ -69,11 +70,11 @@ def _as_strict(new: Rate, old: Rate) -> bool:
 
 
 def _budgets(before: ConnectorRecord, after: ConnectorRecord) -> bool:
-    return not all(any(_as_small(new, old) for new in after.spending()) for old in before.spending())
+    return not all(any(as_strict(new, old) for new in after.spending()) for old in before.spending())
 
 
-def _as_small(new: Budget, old: Budget) -> bool:
-    return new.currency == old.currency and new.amount <= old.amount and new.seconds >= old.seconds
+def _volumes(before: ConnectorRecord, after: ConnectorRecord) -> bool:
+    return not all(any(as_strict(new, old) for new in after.answering()) for old in before.answering())
 
 
 def _price(before: ConnectorRecord, after: ConnectorRecord) -> bool:
@@ -109,6 +110,7 @@ _JUDGES: Mapping[str, Callable[[ConnectorRecord, ConnectorRecord], bool]] = {
     "scopes": _more("scopes"),
     "rates": _rates,
     "budgets": _budgets,
+    "volumes": _volumes,
     "price_ceiling": _price,
     "kind": _kind,
     "template": _template,

@@ -156,6 +156,8 @@ def of_entry(entry: Registered, now: float) -> Connector:
         endpoints=frozenset(record.endpoints),
         scopes=frozenset(record.scopes),
         rates=tuple(record.limits()),
+        budgets=tuple(record.spending()),
+        volumes=tuple(record.answering()),
         priced=True,
         price_ceiling=record.ceiling(),
         credentials_until=credentials_until(entry),

@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from narrows.declare.connectors import FILE_CHARACTERS, Budget, read_record, read_records
+from narrows.declare.budget import Budget
+from narrows.declare.connectors import FILE_CHARACTERS, read_record, read_records
 from narrows.declare.rate import Rate
 from narrows.declare.templates import TEMPLATES, outside, within
 from narrows.declare.types import Money
@@ -23,12 +24,20 @@ def faults(path: Path) -> str:
 
 def test_a_file_is_a_record(tmp_path):
     """Every field is read, the id is the file's stem, and a date is a date."""
-    path = records.file(tmp_path, agreement="C-7", expires=date(2027, 5, 1), budgets=["5.00 EUR/day"], kind="partner")
+    path = records.file(
+        tmp_path,
+        agreement="C-7",
+        expires=date(2027, 5, 1),
+        budgets=["5.00 EUR/day"],
+        volumes=["20 MB/day"],
+        kind="partner",
+    )
     read = read_record(path).record
     assert (read.id, read.expires, read.kind) == ("lunch-app", date(2027, 5, 1), "partner")
     assert read.limits() == [Rate(60, 60, "connector")]
     assert read.ceiling() == Money(Decimal("0.10"), "EUR")
-    assert read.spending() == [Budget(Decimal("5.00"), "EUR", 86_400)]
+    assert read.spending() == [Budget(5_000_000, "EUR", "day")]
+    assert read.answering() == [Budget(20_000_000, "bytes", "day")]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +67,12 @@ def test_a_file_is_a_record(tmp_path):
         ({"rates": ["many"]}, "rates", "'many per connector' is not a rate such as"),
         ({"rates": [7]}, "rates", "rates: Expected `str`, got `int` - at `rates[0]`"),
         ({"rates": "60/minute"}, "rates", "rates: Expected `array`, got `str`"),
+<<<<<<< HEAD
         ({"rates": ["60/minute per tenant"]}, "rates", "here a rate counts per connector or caller"),
+=======
+        ({"rates": ["60/minute per tenant"]}, "rates", "counts for a whole tenant"),
+        ({"volumes": ["many"]}, "volumes", "'many' is not a volume such as '20 MB/day'"),
+>>>>>>> 31748a3 (Reserve budgets before they are spent, in memory, SQLite, Redis and PostgreSQL)
         ({"budgets": ["5 EUR"]}, "budgets", "'5 EUR' is not a budget such as '5.00 EUR/day'"),
         ({"price_ceiling": "much"}, "price_ceiling", "'much' is not a price"),
         ({"template": "read-only"}, "template", 'write template = "read-only@1"'),

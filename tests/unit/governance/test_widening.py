@@ -4,7 +4,13 @@ from narrows.declare.templates import TEMPLATES
 from narrows.governance.widening import _JUDGES, differences
 from tests.unit.declare.records import record
 
-BASE = {"expires": "2027-05-01", "agreement": "C-7", "budgets": ["5.00 EUR/day"], "rates": ["60/minute"]}
+BASE = {
+    "expires": "2027-05-01",
+    "agreement": "C-7",
+    "budgets": ["5.00 EUR/day"],
+    "volumes": ["1 MB/week"],
+    "rates": ["60/minute"],
+}
 
 
 def widens(before: dict, after: dict) -> dict[str, bool]:
@@ -32,6 +38,14 @@ def widens(before: dict, after: dict) -> dict[str, bool]:
         ({}, {"budgets": ["5.00 EUR/week"]}, False),
         ({}, {"budgets": ["6.00 EUR/day"]}, True),
         ({}, {"budgets": ["5.00 USD/day"]}, True),
+        ({}, {"budgets": ["5.00 EUR/day per caller"]}, True),
+        ({"budgets": ["5.00 EUR/day per caller"]}, {}, False),
+        ({"budgets": ["5.00 EUR/week"]}, {"budgets": ["5.00 EUR/month"]}, True),
+        ({}, {"volumes": ["500 kB/week"]}, False),
+        ({}, {"volumes": ["1 MB/day"]}, True),
+        ({}, {"volumes": ["1 records/week"]}, True),
+        ({}, {"volumes": []}, True),
+        ({"volumes": []}, {}, False),
         ({}, {"budgets": []}, True),
         ({"budgets": []}, {}, False),
         ({}, {"price_ceiling": "0.09 EUR"}, False),
