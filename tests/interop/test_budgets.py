@@ -14,7 +14,7 @@ from narrows.stores.budgets import Charge
 from narrows.stores.postgres_budgets import PostgresBudgets
 from narrows.stores.redis_budgets import RedisBudgets
 from narrows.stores.servers import Servers
-from tests.unit.stores.budgets_body import DAY_S, NOON, BudgetsBody, Spending, account, at_noon, used
+from tests.unit.stores.promises.budgets import DAY_S, NOON, Promises, Spending, account, at_noon, used
 
 NUMBERS = itertools.count()
 DROP = "DROP TABLE IF EXISTS narrows_budgets, narrows_reservations"
@@ -61,7 +61,7 @@ async def peers(request):
     await made.clear()
 
 
-class TestServers(BudgetsBody):
+class TestServers(Promises):
     """What every engine promises, on both servers."""
 
     @pytest.fixture

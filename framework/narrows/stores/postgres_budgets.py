@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from psycopg.types.json import Jsonb
+import msgspec
 
 from narrows.stores.budgets import (
     GRACE_S,
@@ -19,7 +19,9 @@ from narrows.stores.budgets import (
     standings,
     taken,
 )
-from narrows.stores.postgres_server import Connection, PostgresServer
+
+if TYPE_CHECKING:
+    from narrows.stores.postgres_server import Connection, PostgresServer
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS narrows_budgets (
@@ -60,7 +62,7 @@ FROM unnest(%(names)s::text[], %(starts)s::bigint[], %(used)s::bigint[], %(told)
 WHERE kept.name = new.name
 """
 _WRITE_AND_RESERVE = f"""
-WITH made AS (INSERT INTO narrows_reservations VALUES (%(id)s, %(until)s, %(reserved)s)) {_WRITE}
+WITH made AS (INSERT INTO narrows_reservations VALUES (%(id)s, %(until)s, %(reserved)s::jsonb)) {_WRITE}
 """  # noqa: S608 # all of it stands here
 # What somebody else is about to use is left to them.
 _SWEEP = """
@@ -96,7 +98,7 @@ class PostgresBudgets:
                 return Verdict(True, standings([charge.account for charge in charges], rows, now))
             verdict, changed = taken(charges, rows, now, settles=True)
             if verdict.granted:
-                starts = Jsonb({name: row.start for name, row in changed.items()})
+                starts = msgspec.json.encode({name: row.start for name, row in changed.items()}).decode()
                 await _write(
                     connection, _WRITE_AND_RESERVE, charges, changed, id=reservation, until=until, reserved=starts
                 )

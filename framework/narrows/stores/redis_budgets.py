@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, cast
-
-from redis.asyncio import Redis
+from typing import TYPE_CHECKING, Any, cast
 
 from narrows.declare.budget import end_of, start_of
 from narrows.errors import Unavailable
 from narrows.stores.budgets import GRACE_S, Account, Charge, Row, Standing, Told, Verdict, keep_until, standings
-from narrows.stores.redis_server import RedisServer
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from narrows.stores.redis_server import RedisServer
 
 _log = logging.getLogger("narrows.stores")
 

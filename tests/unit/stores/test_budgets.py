@@ -10,10 +10,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from narrows.errors import Unavailable
 from narrows.stores.budgets import GRACE_S, Charge, MemoryBudgets
 from narrows.stores.sqlite_budgets import SqliteBudgets
-from tests.unit.stores.budgets_body import DAY_S, NOON, BudgetsBody, Spending, account, at_noon, used
+from tests.unit.stores.promises.budgets import DAY_S, NOON, Promises, Spending, account, at_noon, used
 
 
-class TestMemory(BudgetsBody):
+class TestMemory(Promises):
     """In memory, where another store of this process is the same one."""
 
     @pytest.fixture
@@ -23,7 +23,7 @@ class TestMemory(BudgetsBody):
         return lambda: store
 
 
-class TestSqlite(BudgetsBody):
+class TestSqlite(Promises):
     """In a file that each opens for itself."""
 
     @pytest.fixture

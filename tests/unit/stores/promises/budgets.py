@@ -33,7 +33,7 @@ async def used(store, *accounts):
     return [one.used for one in await store.standing(accounts)]
 
 
-class BudgetsBody:
+class Promises:
     """What every engine promises. A subclass has the fixtures `clock` and `opened`, which opens one store once more."""
 
     @pytest.fixture
