@@ -265,8 +265,9 @@ class Call:
     `effects` are the writes that a rehearsal noted, `effects_id` is the id that it will have. Of a live call's writes,
     `sent` holds the ids of those that happened, `unknown` of those that left and of which nobody knows whether they
     happened, `failed` of those that did not happen; `in_flight` counts those under way. `raised` are the problems that
-    operations ended in. `rates_left` is what each rate still allows after this call, and `limits` are the headers that
-    say so. `ending` is to be done when the call has ended, whatever became of it.
+    operations ended in. `budget` is whether the budgets would suffice for the live call of a rehearsal. `rates_left` is
+    what each rate still allows after this call, and `limits` are the headers that say so. `ending` is to be done when
+    the call has ended, whatever became of it.
 
     `named` is the caller as records name them, and `decoded` says that `arguments` hold what their types say.
 
@@ -281,6 +282,7 @@ class Call:
         "allowance",
         "answer",
         "arguments",
+        "budget",
         "caller",
         "commitment",
         "connector",
@@ -381,6 +383,7 @@ class Call:
         self.limits: Mapping[str, str] = {}
         self.ending: list[Callable[[], Awaitable[object]]] = []
         self.price: Money | None = None
+        self.budget: Literal["suffices", "short"] | None = None
         self.scopes_asked: set[str] = set()
         self.left_out: set[str] = set()
         self.notes: list[str] = []
@@ -410,6 +413,12 @@ class Call:
         """Count the price of one operation that is sent."""
         if price is not None:
             self.price = price if self.price is None else self.price + price
+
+    def take_back(self, price: Money | None) -> None:
+        """Count it no more: the operation surely never left."""
+        if price is not None and self.price is not None:
+            left = self.price - price
+            self.price = left if left.amount else None
 
     async def perform(self, operation: Operation[..., Any], args: Any, kwargs: Any) -> Any:
         """Send an operation that is bound to this call; what is awaited after the call has ended is refused."""

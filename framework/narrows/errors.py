@@ -9,6 +9,7 @@ NarrowsError
 └── Problem                  an answer with a status, a stable type and a remedy
     ├── 400  MalformedRequest, AmbiguousCredentials, InvalidInput
     ├── 401  CredentialsMissing, InvalidToken, InteractionRequired
+    ├── 402  BudgetExhausted
     ├── 403  ScopeMissing, Forbidden, ConnectorRefused, PersonRequired, CrossSite
     ├── 404  NotFound              405  MethodNotAllowed
     ├── 408  RequestTimeout
@@ -16,7 +17,7 @@ NarrowsError
     ├── 413  ContentTooLarge       415  UnsupportedMediaType
     ├── 421  WrongHost             422  KeyReused
     ├── 428  ConfirmationRequired, ReceiptRequired
-    ├── 429  QuotaExceeded
+    ├── 429  QuotaExceeded, VolumeExhausted
     └── 5xx  InternalError, UpstreamFailed, Unavailable, UpstreamTimeout
 """
 
@@ -196,6 +197,14 @@ class InteractionRequired(Problem):
     remedy = "Sign the person in again with the claims of the challenge; do not repeat with the same token."
 
 
+class BudgetExhausted(Problem):
+    """A budget does not cover the most that this call can cost; `budgets` says whose, and when each renews."""
+
+    status = 402
+    title = "A budget does not cover this call"
+    remedy = "Wait until `renews_at`, or ask whoever answers for this connector for a larger budget."
+
+
 class ScopeMissing(Problem):
     """The token lacks the scope of the endpoint (RFC 6750, 3.1 `insufficient_scope`)."""
 
@@ -347,6 +356,14 @@ class QuotaExceeded(Problem):
     status = 429
     title = "Too many requests"
     remedy = "Wait as long as `Retry-After` says."
+
+
+class VolumeExhausted(Problem):
+    """A volume does not cover this answer; `volumes` says whose, and when each renews."""
+
+    status = 429
+    title = "More was asked for than may be answered in this period"
+    remedy = "Ask for less, or wait as long as `Retry-After` says."
 
 
 class InternalError(Problem):

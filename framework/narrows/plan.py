@@ -39,6 +39,7 @@ from narrows.identity.roles_live import LiveRoles
 from narrows.identity.roles_names import is_object
 from narrows.identity.sessions import Sessions
 from narrows.pipeline import prepare, run
+from narrows.pipeline.accounts import Accounts
 from narrows.pipeline.offering import Offers
 from narrows.pipeline.quota import Quotas
 from narrows.pipeline.receipts import Receipts
@@ -48,10 +49,12 @@ from narrows.settings import Settings
 from narrows.settings.absent import refuse_absent
 from narrows.stores import Commits, Limiter, Rehearsals
 from narrows.stores.audit import AuditStore
+from narrows.stores.budgets import Budgets
 from narrows.stores.ended import Ended
 from narrows.stores.limits_away import Away
 from narrows.stores.opening import (
     open_audit,
+    open_budgets,
     open_commits,
     open_connectors,
     open_ended,
@@ -152,11 +155,13 @@ class Plan:
         self._audit: AuditStore | None = None
         self.log = RecordLog(around.write_record, self._make_writer)
         self.persons = Persons(lambda: self.audit, key=self._key, steady=self.steady)
+        self.accounts = Accounts(bff.name, settings, Sealer(self._key, purpose="budgets").digest)
         self._new_id = around.new_id
         self.quotas = Quotas(self._key, self.log, lambda: self.telemetry, now=around.now, steady=self.steady)
         self.entries = self._prepare(tuple(builtins))
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now, self.servers)
         self.commits: Commits = open_commits(settings, around.now, self.servers)
+        self.budgets: Budgets = open_budgets(settings, around.now, self.servers)
         self.ended: Ended = open_ended(settings, around.now, self.servers)
         self.telemetry = Telemetry.build(
             settings, tracer_provider=around.tracer_provider, meter_provider=around.meter_provider
@@ -239,7 +244,20 @@ class Plan:
         await self._standing.refresh()
         if twice := checks.twice_refusals(self.settings, self.directory.twice()):
             raise StartRefused(twice)
+        if forgotten := checks.forgotten_refusals(self.settings, self._budgeted()):
+            raise StartRefused(forgotten)
         await self._tell_unsettled()
+
+    def _budgeted(self) -> list[str]:
+        """Whose budgets a restart would refill."""
+        if not self.budgets.forgets:
+            return []
+        known = [one for issuer in self.settings.issuers for one in self.directory.programs(issuer)]
+        tenants = self.settings.tenants.items()
+        return [
+            *(f"tenants.{name}" for name, tenant in tenants if tenant.budgets or tenant.volumes),
+            *(f"connector {one.id}" for one in known if one.budgets or one.volumes),
+        ]
 
     async def _tell_unsettled(self) -> None:
         """Tell the operators of writes of which nobody knows whether they happened: their process was killed."""
@@ -267,6 +285,7 @@ class Plan:
             await self._opened.close()
         await self.rehearsals.close()
         await self.commits.close()
+        await self.budgets.close()
         await self.ended.close()
         await self.servers.close()
         await self.telemetry.close()
@@ -357,6 +376,8 @@ class Plan:
             persons=self.persons,
             rehearsals=lambda: self.rehearsals,
             commits=lambda: self.commits,
+            accounts=self.accounts,
+            budgets=lambda: self.budgets,
         )
 
     def _limiter(self, counted: str) -> Limiter:

@@ -167,6 +167,7 @@ def test_commands_run(page, where2eat, tmp_path):
         "WHERE2EAT_CLIENT_SECRET": "made-up",
         "NARROWS_STORES__CONNECTORS": f"sqlite:{tmp_path / 'connectors.db'}",
         "NARROWS_STORES__AUDIT": f"sqlite:{tmp_path / 'audit.db'}",
+        "NARROWS_STORES__BUDGETS": f"sqlite:{tmp_path / 'budgets.db'}",
         "NARROWS_STORES__KEY__FILE": str(key),
     }
     text = script(page, where2eat["origin"])

@@ -17,7 +17,7 @@ from narrows.stores.servers import Servers
 from tests.unit.stores.promises.budgets import DAY_S, NOON, Promises, Spending, account, at_noon, used
 
 NUMBERS = itertools.count()
-DROP = "DROP TABLE IF EXISTS narrows_budgets, narrows_reservations"
+CLEAR = "TRUNCATE narrows_budgets, narrows_reservations"
 
 
 class Peers:
@@ -43,7 +43,7 @@ class Peers:
             self.prefix = f"test{next(NUMBERS)}"
         elif self.servers:
             async with self.servers[0].postgres.transaction("budgets") as connection:
-                await connection.execute(DROP)
+                await connection.execute(CLEAR)
         await self.close()
 
     async def close(self):

@@ -28,7 +28,19 @@ LAYERS = (
     ("surfaces", "governance", "alerts"),
     ("testing", "devkit", "console", "cli"),
 )
-STEPS = ("receive", "authenticate", "admit", "rate", "decode", "decide", "claim", "handle", "narrow")
+STEPS = (
+    "receive",
+    "authenticate",
+    "admit",
+    "rate",
+    "budget",
+    "decode",
+    "decide",
+    "claim",
+    "handle",
+    "narrow",
+    "volume",
+)
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 
 

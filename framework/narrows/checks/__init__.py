@@ -11,11 +11,12 @@ from narrows.checks.paths import collisions
 from narrows.checks.policies import policy_refusals
 from narrows.checks.problems import problem_refusals
 from narrows.checks.shapes import shape_of
-from narrows.checks.surroundings import limit_refusals, settings_refusals, twice_refusals
+from narrows.checks.surroundings import forgotten_refusals, limit_refusals, settings_refusals, twice_refusals
 
 __all__ = [
     "bff_refusals",
     "collisions",
+    "forgotten_refusals",
     "form_refusals",
     "hole_refusals",
     "limit_refusals",

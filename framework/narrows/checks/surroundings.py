@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from narrows.declare.budget import Budget
 from narrows.declare.rate import Rate
 from narrows.errors import Refusal
 from narrows.settings import Settings, UpstreamSettings, is_loopback
@@ -24,6 +25,7 @@ def settings_refusals(settings: Settings, used: Iterable[str]) -> Iterator[Refus
     yield from _issuers(settings)
     yield from _domains(settings)
     yield from _connectors(settings)
+    yield from _tenants(settings)
     yield from _serving(settings)
     yield from _webhooks(settings)
     yield from _placeholders(settings, named)
@@ -33,6 +35,15 @@ def twice_refusals(settings: Settings, names: Iterable[str]) -> list[Refusal]:
     """Connectors of the settings (`names`) whose client the registry knows too: nobody could tell which holds."""
     rule, remedy = "its client is in the registry too", "take the table out of the settings"
     return [_set(f"connectors.{name}", _where(settings), "connector-twice", rule, remedy) for name in names]
+
+
+def forgotten_refusals(settings: Settings, subjects: Iterable[str]) -> list[Refusal]:
+    """Outside development, tenants and connectors (`subjects`) whose budgets or volumes a restart would refill."""
+    if settings.environment == "development":
+        return []
+    rule = "it has budgets or volumes, and a restart would refill what is counted in memory"
+    remedy = 'set stores.budgets = "sqlite:budgets.db", or "redis:" or "postgres:" for several machines'
+    return [_set(subject, _where(settings), "budget-forgotten", rule, remedy) for subject in subjects]
 
 
 def limit_refusals(settings: Settings) -> Iterator[Refusal]:
@@ -87,6 +98,19 @@ def _connectors(settings: Settings) -> Iterator[Refusal]:
     for name in settings.connectors:
         subject = f"connectors.{name}"
         yield _set(subject, _where(settings), "connector-unregistered", rule, remedy.format(name))
+
+
+def _tenants(settings: Settings) -> Iterator[Refusal]:
+    """Budgets and volumes that are none."""
+    for name, tenant in settings.tenants.items():
+        kinds = (("budgets", Budget.parse, "50.00 EUR/month"), ("volumes", Budget.volume, "1 GB/day"))
+        for key, parse, example in kinds:
+            for text in getattr(tenant, key):
+                try:
+                    parse(text, "tenant")
+                except ValueError as error:
+                    subject, remedy = f"tenants.{name}.{key}", f'write {key} = ["{example}"]'
+                    yield _set(subject, _where(settings), "budget-unclear", str(error), remedy)
 
 
 def _serving(settings: Settings) -> Iterator[Refusal]:

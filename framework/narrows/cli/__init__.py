@@ -25,6 +25,7 @@ _COMMANDS = (
     "run",
     "telemetry",
     "token",
+    "usage",
 )
 EXAMPLE = "narrows run bffs.where2eat.app:bff"
 

@@ -63,7 +63,9 @@ class Budget(msgspec.Struct, frozen=True):
         return cls(count, unit, cast("Period", match[3]), _holder(text, match[4], shared))
 
     def __str__(self) -> str:
-        return f"{shown(self.amount, self.unit)}/{self.period}" + (" per caller" if self.per == "caller" else "")
+        return f"{shown(self.amount, self.unit)}/{self.period}" + (
+            f" per {self.per}" if self.per != "connector" else ""
+        )
 
 
 def _holder(text: str, per_caller: str | None, shared: Holder) -> Holder:

@@ -103,6 +103,10 @@ def _amounts(record: ConnectorRecord, template: Template) -> Iterator[Outside]:
         rule = f"no rate for the connector as a whole is within {cap}, the cap of {template.name}"
         yield Outside("rates", rule, f'add "{cap.amount}/minute" or less')
     ceiling = record.ceiling()
+    for budget in record.spending():
+        if ceiling is None or budget.unit != ceiling.currency:
+            rule = f"{budget} limits nothing: its calls cost {ceiling.currency if ceiling else 'nothing'}"
+            yield Outside("budgets", rule, "write it in the currency of price_ceiling")
     if ceiling is not None and ceiling.amount > template.price:
         rule = f"{ceiling} is above {template.price}, the cap of {template.name}"
         yield Outside("price_ceiling", rule, f'write "{template.price} {ceiling.currency}" or less')

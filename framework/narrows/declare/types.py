@@ -93,6 +93,11 @@ class Money(msgspec.Struct, frozen=True, order=True):
             raise ValueError("prices in two currencies cannot be added")
         return Money(self.amount + other.amount, self.currency)
 
+    def __sub__(self, other: Money) -> Money:
+        if other.currency != self.currency:
+            raise ValueError("prices in two currencies cannot be subtracted")
+        return Money(self.amount - other.amount, self.currency)
+
     def __mul__(self, times: int) -> Money:
         return Money(self.amount * times, self.currency)
 

@@ -1,6 +1,6 @@
 """The pipeline: the one way that every call takes, whichever way it came in.
 
-receive → authenticate → admit → rate → decode → decide → claim → handle → narrow, with settle around it
+receive → authenticate → admit → rate, budget → decode → decide → claim → handle → narrow, volume; settle around it
 """
 
 from __future__ import annotations
@@ -10,11 +10,23 @@ import asyncio
 from narrows.call import Call, Reply
 from narrows.current import current
 from narrows.errors import NarrowsError, UpstreamTimeout
-from narrows.pipeline import admit, authenticate, claim, decide, decode, handle, narrow, rate, receive
+from narrows.pipeline import (
+    admit,
+    authenticate,
+    budget,
+    claim,
+    decide,
+    decode,
+    handle,
+    narrow,
+    rate,
+    receive,
+    volume,
+)
 from narrows.pipeline.settle import Settle
 from narrows.pipeline.step import Preparing, Step
 
-ORDER = (receive, authenticate, admit, rate, decode, decide, claim, handle, narrow)
+ORDER = (receive, authenticate, admit, rate, budget, decode, decide, claim, handle, narrow, volume)
 """What each does and what it answers when it fails: docs/architecture.md."""
 
 

@@ -22,7 +22,8 @@ class RehearsalDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     `scopes` holds what the token needed, what was asked for upstream, and the write scopes that were only listed;
     `price` the ceiling, what was taken for reads that were sent, and what the effects would cost; `left_out` names of
-    fields that narrowing left out; `stand_ins` JSON pointers into the answer; `rates` what the rates still allow.
+    fields that narrowing left out; `stand_ins` JSON pointers into the answer; `rates` what the rates still allow;
+    `budget` whether the budgets suffice for the live call, and never how much is left; None where there are none.
 
     `commit` is what the live write needs: `open`, `receipt` or `confirmed`, None for what is no write. `receipt` holds
     for one live call until `expires_at`; where the person has to confirm it first, `confirm_url` is where.
@@ -44,6 +45,7 @@ class RehearsalDocument(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
     trace_id: str
     rates: list[RateLeft] = []
+    budget: Literal["suffices", "short"] | None = None
     commit: Commit | None = None
     receipt: str | None = None
     expires_at: str | None = None
@@ -118,6 +120,7 @@ def write_document(call: Call, rehearsal_id: str, ceiling: Money | None, offer: 
         notes=list(call.notes),
         trace_id=call.span.trace_id,
         rates=list(call.rates_left),
+        budget=call.budget,
         commit=offer.commit if offer else None,
         receipt=offer.receipt if offer else None,
         expires_at=offer.expires_at if offer else None,

@@ -21,10 +21,12 @@ from narrows.identity.connectors import Directory
 from narrows.identity.revoking import Revoking
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.sessions import Sessions
+from narrows.pipeline.accounts import Accounts
 from narrows.pipeline.quota import Quotas
 from narrows.pipeline.receipts import Receipts
 from narrows.settings import Settings
 from narrows.stores import Commits, Limiter, Rehearsals
+from narrows.stores.budgets import Budgets
 from narrows.telemetry import Telemetry
 from narrows.upstreams.sendable import Sendable
 
@@ -35,8 +37,8 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What the steps of every endpoint stand on.
 
     `addresses` counts tokens that were not verified yet, apart from `limiter`: their flood fills its own store only.
-    `quotas` names their buckets and refuses what is over a rate.
-    `telemetry`, `rehearsals` and `commits` are asked when they are needed: a start that is refused opens none of them.
+    `quotas` names their buckets and refuses what is over a rate. `telemetry` and the stores are asked for when they are
+    needed: a start that is refused opens none of them.
     """
 
     settings: Settings
@@ -55,6 +57,8 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     persons: Persons
     rehearsals: Callable[[], Rehearsals]
     commits: Callable[[], Commits]
+    accounts: Accounts
+    budgets: Callable[[], Budgets]
 
 
 class Preparing(msgspec.Struct, kw_only=True, eq=False):

@@ -54,8 +54,20 @@ _HEADERS: Mapping[Kind, str] = {
     errors.ScopeMissing: "WWW-Authenticate",
     errors.KeyInUse: "Retry-After",
     errors.QuotaExceeded: "Retry-After",
+    errors.VolumeExhausted: "Retry-After",
     errors.Unavailable: "Retry-After",
 }
+
+
+class Short(msgspec.Struct, kw_only=True):
+    """A budget or volume that does not suffice; amounts are told of the caller's own alone."""
+
+    of: Annotated[Literal["tenant", "connector", "caller"], Meta(description="Whose it is.")]
+    period: Literal["day", "week", "month"]
+    renews_at: Annotated[str, Meta(description="When it is whole again (RFC 3339, UTC).")]
+    limit: str | UnsetType = UNSET
+    remaining: str | UnsetType = UNSET
+    needed: str | UnsetType = UNSET
 
 
 class Problem(msgspec.Struct, kw_only=True):
@@ -77,6 +89,8 @@ class Problem(msgspec.Struct, kw_only=True):
     violated_policies: (
         Annotated[list[str], Meta(description="The rates of the endpoint that are used up.")] | UnsetType
     ) = msgspec.field(name="violated-policies", default=UNSET)
+    budgets: Annotated[list[Short], Meta(description="The budgets that do not cover it.")] | UnsetType = UNSET
+    volumes: Annotated[list[Short], Meta(description="The volumes that do not cover it.")] | UnsetType = UNSET
     scope: Annotated[str, Meta(description="The scope that the token lacks.")] | UnsetType = UNSET
     commit: (
         Annotated[Literal["receipt", "confirmed"], Meta(description="What a live write needs here.")] | UnsetType
@@ -141,9 +155,10 @@ def _of_narrows(entry: Entry, sendables: Sendables) -> Iterator[Kind]:
     if endpoint.scope is not None:
         yield errors.ScopeMissing
     if not endpoint.builtin:
-        yield errors.Forbidden
-        if not endpoint.for_services:
-            yield errors.PersonRequired
+        yield from (errors.Forbidden, errors.VolumeExhausted)
+        yield from () if endpoint.for_services else (errors.PersonRequired,)
+    if entry.ceiling is not None:
+        yield errors.BudgetExhausted
     if used:
         yield errors.UpstreamFailed
     if any(sendables[operation].settings.identity == "caller" for operation in used):

@@ -109,14 +109,18 @@ class ConnectorSettings(Part, frozen=True, kw_only=True):
 
 
 class TenantSettings(Part, frozen=True, kw_only=True):
-    """What all connectors of one organisation share: rates such as `5000/hour`, budgets such as `50.00 EUR/month`."""
+    """What all connectors of one organisation share: rates such as `5000/hour`, budgets such as `50.00 EUR/month`.
+
+    `volumes` are the most that they may answer, such as `1 GB/day` or `50000 records/day`.
+    """
 
     rates: tuple[Text, ...] = ()
     budgets: tuple[Text, ...] = ()
+    volumes: tuple[Text, ...] = ()
 
 
 class LimitSettings(Part, frozen=True, kw_only=True):
-    """Limits that hold for every endpoint."""
+    """Limits that hold for every endpoint; from the part `budget_soft` of a budget on the operators are told."""
 
     attempts: str = "600/minute"
     unverified: str = "120/minute"
@@ -125,6 +129,7 @@ class LimitSettings(Part, frozen=True, kw_only=True):
     json_depth: Annotated[int, Meta(ge=1, le=256)] = 32
     call_s: Seconds = 15.0
     tokens: Amount = 10_000
+    budget_soft: Annotated[float, Meta(gt=0, le=1)] = 0.8
     sandbox_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 64 * 1024
 
 
@@ -140,6 +145,7 @@ class StoreSettings(Part, frozen=True, kw_only=True):
     commits: str = "memory:"
     commit_s: float = 86_400.0
     connectors: str = "memory:"
+    budgets: str = "memory:"
     tokens: str = "memory:"
     audit: str | None = None
     limits: str = "memory:"

@@ -17,6 +17,7 @@ from narrows.errors import SettingsError
 from narrows.settings import Settings
 from narrows.stores import Commits, Limiter, Rehearsals
 from narrows.stores.audit import AuditStore
+from narrows.stores.budgets import Budgets, MemoryBudgets
 from narrows.stores.commits import Lifetimes
 from narrows.stores.connectors import MemoryConnectors, SqliteConnectors
 from narrows.stores.ended import Ended, MemoryEnded, SqliteEnded
@@ -25,6 +26,7 @@ from narrows.stores.limits_memory import MemoryLimiter
 from narrows.stores.memory import MemoryRehearsals
 from narrows.stores.memory_audit import MemoryAuditStore
 from narrows.stores.memory_commits import MemoryCommits
+from narrows.stores.redis_budgets import RedisBudgets
 from narrows.stores.redis_tokens import RedisShelf
 from narrows.stores.registry import Connectors
 from narrows.stores.reviews import MemoryReviews, Reviews, SqliteReviews
@@ -33,6 +35,7 @@ from narrows.stores.sealing import KEY_BYTES
 from narrows.stores.servers import SERVERS, Servers, no_server
 from narrows.stores.sqlite import SqliteRehearsals
 from narrows.stores.sqlite_audit import SqliteAuditStore
+from narrows.stores.sqlite_budgets import SqliteBudgets
 from narrows.stores.sqlite_commits import SqliteCommits
 from narrows.stores.tokens import Shelf
 
@@ -52,6 +55,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "tokens": ("memory", "redis"),
     "audit": ("memory", "sqlite", "postgres"),
     "limits": ("memory", "redis"),
+    "budgets": ("memory", "sqlite", "redis", "postgres"),
 }
 """What each store of `[stores]` may lie on."""
 
@@ -148,6 +152,21 @@ def open_shelf(settings: Settings, servers: Servers) -> tuple[Shelf, bytes] | No
             'one. Remedy: set stores.connectors = "sqlite:connectors.db", or tokens = "memory:".'
         )
     return RedisShelf(servers.redis), key
+
+
+def open_budgets(settings: Settings, now: Callable[[], float], servers: Servers) -> Budgets:
+    """Open what keeps count of budgets: `stores.budgets`, under the conditions of `open_rehearsals`."""
+    kind, path, _ = _place(settings, "budgets")
+    with _opening(settings, "budgets"):
+        if path is not None:
+            return SqliteBudgets(path, now)
+    if kind == "redis":
+        return RedisBudgets(servers.redis, now)
+    if kind == "postgres":
+        from narrows.stores.postgres_budgets import PostgresBudgets  # an extra
+
+        return PostgresBudgets(servers.postgres, now)
+    return MemoryBudgets(now)
 
 
 def open_reviews(settings: Settings, servers: Servers | None = None) -> Reviews:

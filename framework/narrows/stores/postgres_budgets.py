@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -19,26 +19,24 @@ from narrows.stores.budgets import (
     standings,
     taken,
 )
+from narrows.stores.postgres_server import Connection, PostgresServer, Schema
 
-if TYPE_CHECKING:
-    from narrows.stores.postgres_server import Connection, PostgresServer
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS narrows_budgets (
+SCHEMA = Schema(
+    "budgets",
+    1,
+    """
+CREATE TABLE narrows_budgets (
     name text PRIMARY KEY,
     start bigint NOT NULL,
     used bigint NOT NULL,
     told smallint NOT NULL,
     until bigint NOT NULL
 ) WITH (fillfactor = 70);
-CREATE TABLE IF NOT EXISTS narrows_reservations (
-    id text PRIMARY KEY,
-    until double precision NOT NULL,
-    starts jsonb NOT NULL
-);
-CREATE INDEX IF NOT EXISTS narrows_budgets_until ON narrows_budgets (until);
-CREATE INDEX IF NOT EXISTS narrows_reservations_until ON narrows_reservations (until);
-"""
+CREATE TABLE narrows_reservations (id text PRIMARY KEY, until double precision NOT NULL, starts jsonb NOT NULL);
+CREATE INDEX narrows_budgets_until ON narrows_budgets (until);
+CREATE INDEX narrows_reservations_until ON narrows_reservations (until);
+""",
+)
 # Rows are made and locked in the order of their names, so that two questions never wait for each other in a circle.
 # Each question is two statements, because others wait for its rows until it has ended.
 _LOCK = """
@@ -87,12 +85,13 @@ class PostgresBudgets:
         self._server = server
         self._now = now
         self._sweep_at = 0.0
+        server.expect(SCHEMA)
 
     async def reserve(self, reservation: str, charges: Sequence[Charge], until: float) -> Verdict:
         """Take all charges or none, until `settle`. Raises `Unavailable` when the server is away."""
         now = self._now()
         await self._sweep(now)
-        async with self._server.transaction("budgets", _SCHEMA) as connection:
+        async with self._server.transaction("budgets") as connection:
             rows, reserved = await _lock(connection, _LOCK_TO_RESERVE, charges, now, id=reservation)
             if reserved is not None:
                 return Verdict(True, standings([charge.account for charge in charges], rows, now))
@@ -109,7 +108,7 @@ class PostgresBudgets:
     async def settle(self, reservation: str, charges: Sequence[Charge], spent: int) -> Verdict:
         """Give back of each charge what was not spent. Raises `Unavailable`."""
         now = self._now()
-        async with self._server.transaction("budgets", _SCHEMA) as connection:
+        async with self._server.transaction("budgets") as connection:
             known = {"id": reservation, "since": now - GRACE_S}
             rows, reserved = await _lock(connection, _LOCK_TO_SETTLE, charges, now, **known)
             verdict, changed = settled(charges, reserved or {}, rows, spent, now)
@@ -120,7 +119,7 @@ class PostgresBudgets:
         """Take all charges or none, for good. Raises `Unavailable`."""
         now = self._now()
         await self._sweep(now)
-        async with self._server.transaction("budgets", _SCHEMA) as connection:
+        async with self._server.transaction("budgets") as connection:
             rows, _ = await _lock(connection, _LOCK, charges, now)
             verdict, changed = taken(charges, rows, now, settles=False, forced=forced)
             await _write(connection, _WRITE, charges, changed)
@@ -128,7 +127,7 @@ class PostgresBudgets:
 
     async def standing(self, accounts: Sequence[Account]) -> tuple[Standing, ...]:
         """How accounts stand. Raises `Unavailable`."""
-        async with self._server.transaction("budgets", _SCHEMA) as connection:
+        async with self._server.transaction("budgets") as connection:
             found = await connection.execute(_READ, ([account.name for account in accounts],))
             return standings(accounts, _rows(await found.fetchall()), self._now())
 
@@ -139,8 +138,7 @@ class PostgresBudgets:
         """Forget what has long ended, now and then, and before a question: what it locks, no question waits for."""
         if now >= self._sweep_at:
             self._sweep_at = now + _SWEEP_EVERY_S
-            async with self._server.transaction("budgets", _SCHEMA) as connection:
-                # The tables in the order in which a start takes them for itself.
+            async with self._server.transaction("budgets") as connection:
                 await connection.execute(_SWEEP, (now,))
                 await connection.execute(_SWEEP_RESERVATIONS, (now - GRACE_S,))
 

@@ -13,8 +13,9 @@ from narrows.upstreams.sendable import Sendable
 class Departure:
     """One request on its way, as a context manager; `answered` tells it the status of the answer.
 
-    The price counts unless the request surely never left. A write is `unknown` from its start; an answer makes it
-    `sent` (below 400) or nothing (4xx: refused); a 5xx, a failure on the way and a cancellation leave it unknown.
+    The price counts from the start, unless the request surely never left. A write is `unknown` from the start; an
+    answer makes it `sent` (below 400) or nothing (4xx: refused); a 5xx, a failure on the way and a cancellation leave
+    it unknown.
     """
 
     def __init__(self, call: Call, sendable: Sendable) -> None:
@@ -27,6 +28,7 @@ class Departure:
         """Let it leave. Raises `OperationRefused` when the call has ended meanwhile."""
         if not self._call.open:
             raise OperationRefused(f"{self._id} was about to be sent after its call had ended")
+        self._call.spend(self._sendable.price)
         if self._writes:
             self._call.unknown.append(self._id)
             self._call.in_flight += 1
@@ -40,8 +42,8 @@ class Departure:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         left = not isinstance(error, Failure) or error.sent
-        if left:
-            self._call.spend(self._sendable.price)
+        if not left:
+            self._call.take_back(self._sendable.price)
         if self._writes:
             self._call.in_flight -= 1
             if not left:

@@ -67,12 +67,8 @@ def test_a_file_is_a_record(tmp_path):
         ({"rates": ["many"]}, "rates", "'many per connector' is not a rate such as"),
         ({"rates": [7]}, "rates", "rates: Expected `str`, got `int` - at `rates[0]`"),
         ({"rates": "60/minute"}, "rates", "rates: Expected `array`, got `str`"),
-<<<<<<< HEAD
         ({"rates": ["60/minute per tenant"]}, "rates", "here a rate counts per connector or caller"),
-=======
-        ({"rates": ["60/minute per tenant"]}, "rates", "counts for a whole tenant"),
         ({"volumes": ["many"]}, "volumes", "'many' is not a volume such as '20 MB/day'"),
->>>>>>> 31748a3 (Reserve budgets before they are spent, in memory, SQLite, Redis and PostgreSQL)
         ({"budgets": ["5 EUR"]}, "budgets", "'5 EUR' is not a budget such as '5.00 EUR/day'"),
         ({"price_ceiling": "much"}, "price_ceiling", "'much' is not a price"),
         ({"template": "read-only"}, "template", 'write template = "read-only@1"'),

@@ -18,10 +18,12 @@ from narrows.identity import Identity, connectors
 from narrows.identity.revoking import Revoking
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.sessions import Sessions
+from narrows.pipeline.accounts import Accounts
 from narrows.pipeline.quota import Quotas
 from narrows.pipeline.receipts import Receipts
 from narrows.pipeline.step import Ground, Preparing, Step
 from narrows.settings import Secret, Settings, merge, read_settings
+from narrows.stores.budgets import MemoryBudgets
 from narrows.stores.commits import Lifetimes
 from narrows.stores.ended import MemoryEnded
 from narrows.stores.limits_memory import MemoryLimiter
@@ -119,6 +121,7 @@ def preparing(
     ended = MemoryEnded(now)
     log, telemetry = RecordLog((lines if lines is not None else []).append), Telemetry.build(chosen)
     kept, commits = MemoryRehearsals(now, 3600, bytes(32)), MemoryCommits(now, Lifetimes(3600, 86_400), bytes(32))
+    budgets = MemoryBudgets(now)
     ground = Ground(
         settings=chosen,
         identity=cast("Identity", identity),
@@ -136,6 +139,8 @@ def preparing(
         persons=persons(now),
         rehearsals=lambda: kept,
         commits=lambda: commits,
+        accounts=Accounts(endpoint.bff, chosen, lambda *parts: "|".join(parts)),
+        budgets=lambda: budgets,
     )
     return Preparing(endpoint=endpoint, shape=endpoint_shape(endpoint), ground=ground, counts=used)
 

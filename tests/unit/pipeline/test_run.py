@@ -45,7 +45,8 @@ def names(steps: Sequence[Any]) -> list[str]:
 
 def test_the_order_of_the_steps() -> None:
     """Nothing is decoded before somebody was let in, and nothing is done before it was decided."""
-    expected = ["receive", "authenticate", "admit", "rate", "decode", "decide", "claim", "handle", "narrow"]
+    before = ["receive", "authenticate", "admit", "rate", "budget", "decode", "decide"]
+    expected = [*before, "claim", "handle", "narrow", "volume"]
     assert [step.__name__.rpartition(".")[2] for step in ORDER] == expected
     assert names(prepare(calls.preparing(WRITE))) == expected
 

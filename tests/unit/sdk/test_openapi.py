@@ -307,7 +307,7 @@ def test_only_endpoints_of_a_team_can_be_rehearsed(doc: dict[str, Any]) -> None:
 def test_problems_are_those_that_the_endpoint_can_answer(doc: dict[str, Any]) -> None:
     """Every problem is listed under its status, by type: those of the pipeline and those that the team declares."""
     operation = doc["paths"][BOOKINGS]["post"]
-    assert statuses(operation) == [201, 400, 401, 403, 404, 408, 409, 413, 415, 421, 422, 428, 429,
+    assert statuses(operation) == [201, 400, 401, 402, 403, 404, 408, 409, 413, 415, 421, 422, 428, 429,
                                    500, 502, 503, 504]  # fmt: skip
     assert kinds(doc, operation, 400) == ["ambiguous-credentials", "invalid-input", "malformed-request"]
     assert kinds(doc, operation, 401) == ["credentials-missing", "interaction-required", "invalid-token"]
@@ -317,7 +317,8 @@ def test_problems_are_those_that_the_endpoint_can_answer(doc: dict[str, Any]) ->
     assert kinds(doc, operation, 409) == [*once, "table-taken", "too-late"]
     assert kinds(doc, operation, 422) == ["key-reused"]
     assert kinds(doc, operation, 428) == ["confirmation-required", "receipt-required"]
-    assert kinds(doc, operation, 429) == ["quota-exceeded"]
+    assert kinds(doc, operation, 402) == ["budget-exhausted"]
+    assert kinds(doc, operation, 429) == ["quota-exceeded", "volume-exhausted"]
     assert kinds(doc, operation, 503) == ["directory-away", "unavailable"]
 
 

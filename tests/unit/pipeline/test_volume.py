@@ -1,0 +1,65 @@
+"""What of an answer counts as a record, and whose answers are counted."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from narrows import Narrow, NumberId
+from narrows.call import Reply
+from narrows.declare.budget import Budget
+from narrows.pipeline import volume
+from tests.unit.pipeline import calls
+
+
+class Page(Narrow):
+    """An answer with lists in it."""
+
+    title: str = ""
+    teams: list[calls.Team] = msgspec.field(default_factory=list)
+    names: dict[str, list[int]] = msgspec.field(default_factory=dict)
+    pair: tuple[int, str] | None = None
+
+
+async def team(team_id: NumberId) -> calls.Team:
+    """Handle one call."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "count"),
+    [
+        (None, 0),
+        (calls.Team(id=7), 1),
+        ([], 1),
+        ([calls.Team(id=7)] * 5, 5),
+        (Page(teams=[calls.Team(id=7)] * 3), 3),
+        ([Page(teams=[calls.Team(id=7)] * 3)] * 2, 8),
+        (Page(names={"a": [1, 2], "b": []}), 4),
+        (Page(pair=(1, "x")), 2),
+        ({1, 2, 3}, 3),
+    ],
+)
+def test_the_items_of_all_lists_are_records(answer: Any, count: int) -> None:
+    """At any depth, entries of mappings too; what has none is one, and nothing is none."""
+    assert volume.records_in(answer) == count
+
+
+def test_narrows_own_are_not_counted() -> None:
+    """They answer nothing of an upstream."""
+    endpoint = msgspec.structs.replace(calls.declared(team, uses=[]), owned=True)
+    assert volume.prepare(calls.preparing(endpoint)) is None
+
+
+async def test_a_call_without_an_answer_is_not_counted() -> None:
+    """It ends elsewhere."""
+    endpoint = calls.declared(team)
+    ready = calls.preparing(endpoint)
+    step = volume.prepare(ready)
+    assert step is not None
+    program = calls.connector(volumes=(Budget.volume("5 records/day"),))
+    call = calls.call(endpoint, program=program)
+    await step(call)
+    call.answer, call.reply = [1, 2], Reply(200, [], b"[1,2]")
+    await step(call)
+    held = ready.ground.accounts.volumes(program, None)
+    assert [one.used for one in await ready.ground.budgets().standing([held[0].account])] == [2]
