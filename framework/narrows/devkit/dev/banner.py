@@ -49,6 +49,13 @@ def _person(name: str, password: str, holds: list[str]) -> str:
     return f"{name:<12} {password:<26} {', '.join(holds) or 'holds no role'}"
 
 
+class _Happened(msgspec.Struct, frozen=True):
+    """What is shown of anything else than a call."""
+
+    event: str = "call"
+    what: str = ""
+
+
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
     """What is shown of the record of a call."""
 
@@ -64,7 +71,10 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record_line(line: bytes) -> str:
-    """One call as one short line, made from its audit record."""
+    """One call, or what else happened, as one short line, made from its audit record."""
+    happened = msgspec.json.decode(line, type=_Happened)
+    if happened.event != "call":
+        return f"  {happened.event} {happened.what}"
     record = msgspec.json.decode(line, type=_Record)
     effects = f"  effects: {', '.join(record.effects)}" if record.effects else ""
     what = record.endpoint or "no endpoint"

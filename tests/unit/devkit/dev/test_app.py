@@ -144,6 +144,7 @@ def test_a_call_is_one_short_line():
         "  201 rehearse POST   trial.book  3 ms  effects: Tables.book"
     )
     assert "no endpoint" in record_line(record.replace(b"trial.book", b"") + b"}")
+    assert record_line(b'{"event":"grant","what":"made","time":"2026-11-25T00:00:00Z"}') == "  grant made"
 
 
 def test_an_endpoint_without_a_scope_is_for_the_start_to_refuse(tmp_path):
