@@ -8,6 +8,8 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from narrows.alerts.arranging import facts_of
+from narrows.alerts.replay import replay
 from narrows.settings import Secret
 from tests.flow.programs import registered
 from tests.flow.world import world
@@ -63,12 +65,20 @@ async def test_a_program_that_probes_is_suspended_and_told() -> None:
         assert (refused.status_code, refused.json()["detail"]) == (403, "The connector is in state 'suspended'.")
         (event,) = alerts(made)
         line = (await programs.governor.store.history("copilot"))[-1]
+        plan = made.app.plan
+        replayed = [one async for one in replay(plan.audit, facts_of(plan.bff), plan.settings.alerts, (), made.clock())]
+        change = next(record for record in made.records.all() if record.get("what") == "suspend")
     assert (event["what"], event["connector"], event["amount"]) == (
         "refusals",
         "copilot",
         "21 of 22 calls within ten minutes",
     )
     assert (line.by, line.action) == ("narrows alerts", "suspend")
+    assert (change["event"], change["by"], change["after"]) == ("connector", "narrows alerts", "suspended")
+    assert change["note"] == line.note
+    # What was recorded tells the same again, under the same id.
+    assert [(one.rule, one.then) for one in replayed] == [("refusals", "suspend")]
+    assert event["note"].startswith(replayed[0].id)
     (request,) = ops.got
     told = request.headers["webhook-id"], int(request.headers["webhook-timestamp"])
     # The verifier wants the time of its own machine, and the world has a clock of its own: so it signs the same again.

@@ -29,7 +29,7 @@ def watch_of(plan: Plan, around: Surroundings) -> Watch:
     """The watch of an application. Raises `SettingsError` for a webhook whose keys are none."""
     settings = plan.settings.alerts
     files = [str(plan.settings.path(one.ca)) if one.ca else None for one in settings.webhooks.values()]
-    governor = Governor(plan.bff, plan.settings, plan.registry, now=around.now)
+    governor = Governor(plan.bff, plan.settings, plan.registry, now=around.now, log=plan.log)
     with_what = Around(plan.audit, plan.log, governor, plan.telemetry, around.now, around.new_id())
     return Watch(facts_of(plan.bff), settings, receivers(settings.webhooks, files, around.dial), with_what)
 

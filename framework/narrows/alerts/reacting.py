@@ -38,6 +38,5 @@ async def _stands(governor: Governor, alert: Alert, connector: str, refused: str
     except Unavailable:
         return False
     stopped = ("revoked",) if alert.then == "revoke" else ("suspended", "revoked")
-    if entry is None:
-        _log.error("an alert could not %s its connector: %s", alert.then, refused)
+    _log.warning("%s by an alert: %s", alert.then, refused)
     return entry is None or entry.state in stopped

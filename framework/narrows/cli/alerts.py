@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from narrows.cli.audit_opened import shared, with_log
 from narrows.cli.saying import one_line, say
-from narrows.cli.target import SETTINGS_HELP, load_bff
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from narrows.alerts.alert import Alert
+    from narrows.cli.audit_opened import Opened
 
 _RULES = ("spike", "refusals", "new_endpoint", "new_origin", "volume", "drift", "deprecated", "unused")
-_MEMORY = (
-    "stores.audit: a log in memory is that of one running process, and cannot be reached from here. "
-    "Remedy: set `sqlite:audit.db`."
-)
 
 
 @click.command("alerts", short_help="Show what is unusual in the audit log.")
-@click.argument("target")
-@click.option("--settings", type=click.Path(dir_okay=False), help=SETTINGS_HELP)
+@shared
 @click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="Show those from then on (UTC).")
 @click.option("--rule", "rules", type=click.Choice(_RULES), multiple=True, help="Show those of this rule alone.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -46,7 +41,7 @@ def command(target: str, settings: str | None, since: datetime | None, rules: tu
     def wanted(alert: Alert) -> bool:
         return alert.time >= begins and (not rules or alert.rule in rules)
 
-    found = [alert for alert in asyncio.run(_judge(target, settings)) if wanted(alert)]
+    found = [alert for alert in with_log(target, settings, _judge) if wanted(alert)]
     if form == "json":
         _tell_json(found)
         return
@@ -55,28 +50,21 @@ def command(target: str, settings: str | None, since: datetime | None, rules: tu
     say(f"{len(found)} alerts{f' since {begins}Z' if begins else ''}. This was a replay: nothing was sent or changed.")
 
 
-async def _judge(target: str, settings: str | None) -> list[Alert]:
-    """Every alert of a target's log. Raises `SettingsError`."""
+async def _judge(opened: Opened) -> list[Alert]:
+    """Every alert of a log, with what is unused of the registry."""
     from narrows.alerts.arranging import facts_of
     from narrows.alerts.replay import replay
-    from narrows.errors import SettingsError
-    from narrows.settings import load_settings
-    from narrows.stores.memory_audit import MemoryAuditStore
-    from narrows.stores.opening import open_audit, open_connectors
+    from narrows.stores.opening import open_connectors
     from narrows.stores.servers import Servers
 
-    bff = load_bff(target)
-    read = load_settings(settings or bff.folder / "narrows.toml")
-    servers = Servers(read.stores)
-    store, registry = open_audit(read), open_connectors(read, servers)
+    bff, settings, store, _, _ = opened
+    servers = Servers(settings.stores)
+    registry = open_connectors(settings, servers)
     try:
-        if isinstance(store, MemoryAuditStore):
-            raise SettingsError(_MEMORY)
         await servers.prepare()
         _, entries = await registry.all()
-        return [one async for one in replay(store, facts_of(bff), read.alerts, entries, time.time())]
+        return [one async for one in replay(store, facts_of(bff), settings.alerts, entries, time.time())]
     finally:
-        await store.close()
         await registry.close()
         await servers.close()
 
@@ -93,8 +81,9 @@ def _tell(alert: Alert) -> None:
         "limit": alert.limit,
         "since": alert.since,
         "do": alert.remedy,
-        "record": f"{alert.index}{f', trace {alert.trace_id}' if alert.trace_id else ''}",
     }
+    if alert.trace_id:
+        lines["record"] = f"{alert.index}, trace {alert.trace_id}"
     for name, text in lines.items():
         say(f"  {f'{name}: ' if name else ''}{one_line(text)}")
     if alert.again:

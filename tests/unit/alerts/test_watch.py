@@ -412,6 +412,27 @@ async def test_it_runs_on_when_the_log_comes_back():
     assert len(site.alerts()) == 1
 
 
+async def test_a_fault_of_ours_does_not_end_the_watch(caplog):
+    """It is told without its values, and the watch goes on."""
+    site, _ = await started(chosen=AlertSettings(every_s=0.001))
+    watch, faults = site.process(), iter([True])
+
+    async def step():
+        if next(faults, False):
+            raise RuntimeError("a secret")
+        return await Watch.step(watch)
+
+    watch.step = step
+    running = asyncio.create_task(watch.run())
+    await until(lambda: "the watch over alerts failed" in caplog.text)
+    assert "a secret" not in caplog.text
+    await site.spike()
+    await until(site.alerts)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 def test_what_is_kept_is_small():
     """The state of a connector with four weeks of history is a few kilobytes."""
     from tests.unit.alerts.traffic import Traffic

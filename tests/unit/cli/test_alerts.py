@@ -12,6 +12,7 @@ from narrows.stores.audit import Head
 from narrows.stores.sqlite_audit import SqliteAuditStore
 from tests.unit.alerts.traffic import DAY, MONDAY, leaf
 from tests.unit.cli.lunch import KEY, write_governed
+from tests.unit.cli.test_connector import RECORD
 
 WEEKS_2 = MONDAY + 14 * DAY
 
@@ -55,6 +56,7 @@ def test_a_replay_tells_each_alert_with_its_reasons(lunch):
         "  seen: 61 calls in this hour so far",
         "  limit: 60 calls an hour",
         "  since: 2026-01-19T03:00:00.000Z",
+        f"  record: 284, trace {'t' * 32}",
     ):
         assert line in said
     assert "  refusals  nobody known\n" in said
@@ -67,6 +69,18 @@ def test_some_of_them(lunch):
     assert "2 alerts since 2026-01-19T00:00:00Z." in run(lunch, "--since", "2026-01-19")
     found = json.loads(run(lunch, "--rule", "spike", "--format", "json"))
     assert [(one["rule"], one["connector"], one["then"]) for one in found] == [("spike", "app", "tell")]
+
+
+def test_what_nobody_uses_is_told_too(lunch, tmp_path, monkeypatch):
+    """The registry is opened beside the log."""
+    (tmp_path / "connectors" / "app.toml").write_text(RECORD)
+    monkeypatch.setattr("time.time", lambda: WEEKS_2)
+    CliRunner().invoke(main, ["connector", "apply", lunch, "--by", "lena"], catch_exceptions=False)
+    CliRunner().invoke(main, ["connector", "approve", lunch, "app", "--by", "dana@example.com"])
+    monkeypatch.setattr("time.time", lambda: WEEKS_2 + 100 * DAY)
+    said = run(lunch, "--rule", "unused")
+    assert "  unused  app of acme\n  not used for 90 days: the connector\n" in said
+    assert "record: " not in said
 
 
 def test_what_follows_and_what_was_quiet_is_told(lunch, monkeypatch):
