@@ -10,6 +10,7 @@ import click
 
 from narrows.cli.audit_opened import Opened, shared, with_log
 from narrows.cli.audit_persons import forget, hash_of, resolve
+from narrows.cli.audit_proofs import checkpoint, export, prove, verify
 from narrows.cli.audit_shown import tell_json, tell_line, tell_sheet
 from narrows.cli.saying import say
 
@@ -27,7 +28,7 @@ def command() -> None:
     """
 
 
-for _one in (resolve, forget):
+for _one in (resolve, forget, verify, export, prove, checkpoint):
     command.add_command(_one)
 
 

@@ -13,6 +13,7 @@ import click
 from narrows.cli.target import SETTINGS_HELP, load_bff
 
 if TYPE_CHECKING:
+    from narrows.audit.checkpoint import Signer
     from narrows.audit.log import RecordLog
     from narrows.audit.persons import Persons
     from narrows.declare.bff import Bff
@@ -24,13 +25,14 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 class Opened(NamedTuple):
-    """The audit log of one BFF: what it lies on, what adds to it, and who is in it."""
+    """The audit log of one BFF: what it lies on, what adds to it, who is in it, and what signs it."""
 
     bff: Bff
     settings: Settings
     store: AuditStore
     log: RecordLog
     persons: Persons
+    signer: Signer
 
 
 def shared(function: F) -> F:
@@ -79,16 +81,17 @@ async def audit_of(bff: Bff, settings: Settings) -> AsyncIterator[Opened | None]
     from narrows.stores.sealing import master_key
     from narrows.stores.servers import Servers
 
+    key = master_key(settings.stores.key)
+    signer = signer_of(settings, bff.name, key)
     servers = Servers(settings.stores)
     store = open_audit(settings, servers)
     if isinstance(store, MemoryAuditStore):
         yield None
         return
-    key = master_key(settings.stores.key)
-    log = RecordLog(_nothing, lambda: Writer(store, signer_of(settings, bff.name, key)))
+    log = RecordLog(_nothing, lambda: Writer(store, signer))
     try:
         await servers.prepare()
-        yield Opened(bff, settings, store, log, Persons(lambda: store, key=key, steady=time.monotonic))
+        yield Opened(bff, settings, store, log, Persons(lambda: store, key=key, steady=time.monotonic), signer)
     finally:
         await log.close()
         await store.close()
