@@ -42,6 +42,11 @@ def fits(pattern: str) -> str:
     return f"=~{quoted(pattern)}"
 
 
+def isnt(pattern: str) -> str:
+    """A label that does not fit a pattern (RE2) as a whole."""
+    return f"!~{quoted(pattern)}"
+
+
 def quoted(text: str) -> str:
     """Text as PromQL quotes it."""
     return json.dumps(text, ensure_ascii=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from narrows.declare.bff import Bff
 from narrows.plan import Plan
 from narrows.sdk.objectives import objective_groups, objectives
-from narrows.sdk.promql import Series, endpoints_of, fits, grew, is_, quantile, rate, ratio, total
+from narrows.sdk.promql import Series, endpoints_of, fits, grew, is_, isnt, quantile, rate, ratio, total
 from narrows.sdk.ruling import Alert, Group, write_rules
 
 HEAD = "Made by `narrows telemetry rules` from the declarations of {name} {version}; make it anew, and do not edit it."
@@ -112,7 +112,8 @@ def _parts(plan: Plan, series: Series) -> Iterator[Alert]:
     )
     yield Alert(
         "NarrowsWebhooksFailing",
-        grew(series("narrows.webhooks", event=is_("failed")), "30m"),
+        # What failed once is tried again, and does not count until it is given up.
+        grew(series("narrows.webhooks", event=isnt("delivered|failed")), "30m"),
         {"severity": "ticket"},
         f"Webhooks of {bff.name} do not arrive",
         "Whoever waits for them hears of no alert.",
