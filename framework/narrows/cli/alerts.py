@@ -57,13 +57,13 @@ async def _judge(opened: Opened) -> list[Alert]:
     from narrows.stores.opening import open_connectors
     from narrows.stores.servers import Servers
 
-    bff, settings, store, _, _ = opened
+    settings = opened.settings
     servers = Servers(settings.stores)
     registry = open_connectors(settings, servers)
     try:
         await servers.prepare()
         _, entries = await registry.all()
-        return [one async for one in replay(store, facts_of(bff), settings.alerts, entries, time.time())]
+        return [one async for one in replay(opened.store, facts_of(opened.bff), settings.alerts, entries, time.time())]
     finally:
         await registry.close()
         await servers.close()
