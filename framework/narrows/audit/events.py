@@ -15,9 +15,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     `trace_id` leads to the call in which it happened, `caller` is a `caller_hash`.
 
     Of a token (`grant`): `made`, `refused` or `failed`, its `audience` and `scopes`, `by` the issuer's name in the
-    settings. Of a change of a connector: the states `before` and `after`, the `digest` of its record, and the `account`
-    of the machine beside the name that was given. Of the log itself (`audit`): whose hash was `resolved`, `searched`
-    or `forgotten`. Of the confirmation page (`session`): `begun` or `ended`.
+    settings; or `revoked` for all that a caller had, `by` who did it. Of a change of a connector: the states `before`
+    and `after`, the `digest` of its record, and the `account` of the machine beside the name that was given. Of the
+    log itself (`audit`): whose hash was `resolved`, `searched` or `forgotten`. Of the confirmation page (`session`):
+    `begun` or `ended`.
     """
 
     time: str

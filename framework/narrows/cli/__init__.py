@@ -22,6 +22,7 @@ _COMMANDS = (
     "openapi",
     "promote",
     "rehearse",
+    "revoke",
     "run",
     "telemetry",
     "token",
