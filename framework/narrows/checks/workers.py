@@ -10,7 +10,7 @@ _BROKEN = {
     "rehearsals": "a rehearsal would be known to the worker that ran it alone, and a receipt to nobody else",
     "commits": "a receipt could be spent, and a key used, once in each worker",
     "connectors": "a program that is suspended, or a person who is revoked, would be let in by the other workers",
-    "rates": "every rate would be allowed once in each worker",
+    "limits": "every rate would be allowed once in each worker",
     "budgets": "every budget could be spent once in each worker",
     "audit": "each worker would keep a log of its own, and lose it at its end",
 }

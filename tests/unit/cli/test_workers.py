@@ -31,6 +31,7 @@ PATIENCE_S = 30
 SHARED = """
 [stores]
 key = {{ env = "LUNCH_KEY" }}
+redis = {{ env = "LUNCH_REDIS" }}
 {stores}
 """
 
@@ -307,10 +308,14 @@ def test_workers_are_refused_before_anything_listens(tmp_path):
 
 
 def shared_lunch(folder, name, monkeypatch, **how):
-    """A BFF whose stores workers can share."""
+    """A BFF whose stores workers can share; the Redis of its limits is away, and is not needed for its health."""
     monkeypatch.setenv("LUNCH_KEY", KEY)
+    monkeypatch.setenv("LUNCH_REDIS", "redis://127.0.0.1:9/0")
     path = write_lunch(folder, name, **how)
-    lines = [f'{field} = "sqlite:{field}.db"' for field, kinds in _KINDS.items() if "sqlite" in kinds]
+    lines = [
+        f'{field} = "sqlite:{field}.db"' if "sqlite" in kinds else f'{field} = "{kinds[1]}:"'
+        for field, kinds in _KINDS.items()
+    ]
     path.write_text(path.read_text() + SHARED.format(stores="\n".join(lines)))
     return path
 
