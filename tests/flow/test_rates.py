@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from itertools import islice
 
 import httpx
 import pytest
@@ -65,6 +66,18 @@ async def both(team_id: NumberId) -> Line:
     return await Quick.line()
 
 
+@rated.read("/teams/{team_id}/at-once", rate=["3 concurrent per connector", "1000/minute"], **_BOUND)
+async def at_once(team_id: NumberId) -> Line:
+    """Counted while it is under way."""
+    return await Quick.line()
+
+
+@rated.read("/teams/{team_id}/everybody", rate=f"{LIMIT}/minute per endpoint", **_BOUND)
+async def everybody(team_id: NumberId) -> Line:
+    """Counted for all together."""
+    return await Quick.line()
+
+
 class Quickly:
     """The upstream, which gives way before it answers, so that all calls are under way together."""
 
@@ -121,18 +134,19 @@ async def rush(made: World, path: str, times: int = 20) -> Counter[tuple[str, st
         ("mine", lambda caller, program: (caller, program)),
         ("programs", lambda _, program: program),
         ("tenants", lambda _, program: program == "nightly"),
+        ("everybody", lambda *_: None),
     ],
-    ids=["per caller", "per connector", "per tenant"],
+    ids=["per caller", "per connector", "per tenant", "per endpoint"],
 )
 async def test_exactly_the_limit_passes(path: str, whose: object) -> None:
-    """Of many parallel requests exactly the limit passes for each caller, connector or tenant, always in its tenant."""
+    """Of many parallel requests exactly the limit passes for each caller, connector, tenant or endpoint."""
     host = Quickly()
     async with world(bff=rated, hosts={"quick.test": host}, **SETTINGS) as made:
         passed: Counter[object] = Counter()
         for (caller, program), count in (await rush(made, path)).items():
             passed[whose(caller, program)] += count  # type: ignore[operator] # one of the lambdas above
         assert set(passed.values()) == {LIMIT}
-        assert len(passed) == {"mine": 9, "programs": 3, "tenants": 2}[path]
+        assert len(passed) == {"mine": 9, "programs": 3, "tenants": 2, "everybody": 1}[path]
         assert host.count == passed.total()
 
 
@@ -165,3 +179,72 @@ async def test_denied_requests_count_too() -> None:
     async with world(bff=rated, hosts={"quick.test": Quickly()}, **SETTINGS) as made:
         statuses = [(await made.get(f"/teams/{100 + number}/mine")).status_code for number in range(20)]
         assert statuses == [403] * LIMIT + [429] * (20 - LIMIT)
+
+
+class Slowly(Quickly):
+    """The upstream, which answers when it may, and tells how many wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+        self.waiting = 0
+        self.most = 0
+
+    async def __call__(self, scope: object, receive: object, send: object) -> None:
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        await self.go.wait()
+        self.waiting -= 1
+        await super().__call__(scope, receive, send)
+
+
+async def test_never_more_are_under_way_than_the_rate_says() -> None:
+    """Exactly so many wait for the upstream at once; the others read when to come again, and later they may."""
+    host = Slowly()
+    async with world(bff=rated, hosts={"quick.test": host}, **SETTINGS) as made:
+        calls = [asyncio.ensure_future(made.get("/teams/7/at-once")) for _ in range(20)]
+        refused = [await call for call in islice(asyncio.as_completed(calls), 17)]
+        assert {answer.status_code for answer in refused} == {429}
+        assert {answer.json()["violated-policies"][0] for answer in refused} == {"3 concurrent per connector"}
+        assert {answer.headers["retry-after"] for answer in refused} == {"1"}
+        host.go.set()
+        statuses = [(await call).status_code for call in calls]
+        assert (statuses.count(200), host.most) == (3, 3)
+        again = [(await made.get("/teams/7/at-once")).status_code for _ in range(5)]
+        assert again == [200] * 5
+
+
+@pytest.mark.parametrize("mode", ["", "/rehearse", "/sandbox"])
+async def test_answers_tell_what_is_left_in_every_mode(mode: str) -> None:
+    """And the 429 tells what is used up, under the name that the answers had for it; the sandbox has its own bucket."""
+    async with world(bff=rated, hosts={"quick.test": Quickly()}, **SETTINGS) as made:
+        policies, left = set(), []
+        for _ in range(LIMIT):
+            answer = await made.get(f"{mode}/teams/7/mine")
+            policies.add(answer.headers["ratelimit-policy"])
+            left.append(answer.headers["ratelimit"])
+        [policy] = policies
+        name, _, key = policy.partition(";q=7;w=60;pk=")
+        assert name == '"7/minute per caller"'
+        assert left == [f"{name};r={LIMIT - 1 - n};t=60;pk={key}" for n in range(LIMIT)]
+        refused = await made.get(f"{mode}/teams/7/mine")
+        assert refused.headers["ratelimit"] == f"{name};r=0;t=60;pk={key}"
+        assert refused.json()["violated-policies"] == [name.strip('"')]
+        record = made.records.all()[-1]
+        assert (record["event"], record["rule"]) == ("call", "rate 7/minute per caller")
+        events = [record for record in made.records.all() if record["event"] == "limit"]
+        assert [(e["what"], e["rule"], e["trace_id"]) for e in events] == [
+            ("breached", "7/minute per caller", record["trace_id"])
+        ]
+
+
+async def test_a_rehearsal_shows_what_the_rates_leave() -> None:
+    """What runs at once is told as it is when the rehearsal has ended, and what others share is not told."""
+    async with world(bff=rated, hosts={"quick.test": Quickly()}, **SETTINGS) as made:
+        for path, rates in {
+            "at-once": [("3 concurrent per connector", 3), ("1000/minute per caller", 999)],
+            "both": [(f"{LIMIT}/minute per caller", LIMIT - 1), ("2/second per tenant", None)],
+        }.items():
+            answer = await made.get(f"/rehearse/teams/7/{path}")
+            document = (await made.get(answer.headers["link"].partition(">")[0][1:].partition("bff.test")[2])).json()
+            assert document["rates"] == [{"rate": rate, "remaining": remaining} for rate, remaining in rates]

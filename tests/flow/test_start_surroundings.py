@@ -44,6 +44,8 @@ TLS = {"tls_certificate": "cert.pem", "tls_key": "key.pem"}
         ({"connectors": {"app": PROGRAM}, "environment": "staging"}, "connector-unregistered", "connectors.app"),
         ({"limits": {"attempts": "many"}}, "rate-unclear", "limits.attempts"),
         ({"limits": {"unverified": "60/week"}}, "rate-unclear", "limits.unverified"),
+        ({"tenants": {"example": {"rates": ["5/day", "many"]}}}, "rate-unclear", "tenants.example.rates[1]"),
+        ({"tenants": {"example": {"rates": ["5/day per caller"]}}}, "rate-unclear", "tenants.example.rates[0]"),
     ],
 )
 def test_what_is_not_safe_around_is_refused(over: dict[str, Any], code: str, subject: str) -> None:
@@ -62,6 +64,7 @@ def test_what_is_not_safe_around_is_refused(over: dict[str, Any], code: str, sub
         {"serving": {"host": "0.0.0.0", **TLS}},
         {"serving": {"host": "0.0.0.0", "behind_tls_proxy": True}},
         {"serving": {"host": "::1"}},
+        {"tenants": {"example": {"rates": ["5/day", "9 concurrent per tenant"]}}},
         {"serving": {"host": "localhost"}},
         {"upstreams": {"people": {"url": "http://localhost:8001"}}},
         {"upstreams": {"unused": {"url": "http://unused.test"}}},

@@ -26,7 +26,7 @@ from narrows.pipeline.faults import tell
 from narrows.stores import Allowed, Left
 from narrows.telemetry import Telemetry
 
-POLICY, LEFT = "RateLimit-Policy", "RateLimit"
+LIMITS = POLICY, LEFT = "RateLimit-Policy", "RateLimit"
 
 _BYTES = 12
 _TOLD_S = 60.0

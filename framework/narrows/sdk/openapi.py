@@ -47,6 +47,16 @@ _HEADERS: dict[str, Any] = {
         "description": "How many seconds to wait before the next attempt (RFC 9110, 10.2.3).",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
+    "RateLimit-Policy": {
+        "description": "What is allowed (draft-ietf-httpapi-ratelimit-headers): a list of names, each with `q` "
+        "requests in `w` seconds, or at once; `pk` tells buckets apart.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "What is left after this call (same draft): `r` requests until `t` seconds have passed. Rates "
+        "that are shared by a tenant or all callers of an endpoint stand here only when they are used up.",
+        "schema": {"type": "string"},
+    },
     "WWW-Authenticate": {
         "description": "The challenge (RFC 6750, 3), which leads to where to sign in or names what is missing.",
         "schema": {"type": "string"},

@@ -13,6 +13,7 @@ from narrows.declare.rate import Rate
 from narrows.declare.shape import Parameter
 from narrows.declare.slo import Slo
 from narrows.pipeline.claim.header import IDEMPOTENCY_KEY, RECEIPT
+from narrows.pipeline.quota import LIMITS
 from narrows.plan import Entry
 from narrows.sdk.problems import Problems
 from narrows.sdk.schemas import ANSWER, Schema, Schemas
@@ -130,6 +131,7 @@ def _success(entry: Entry, schemas: Schemas, sendables: Sendables) -> dict[str, 
     described: dict[str, Any] = {"description": "What was asked for."}
     if not endpoint.builtin:
         names = ["Link", "Rehearsal-Receipt", "Idempotency-Replayed"] if endpoint.kind == "write" else ["Link"]
+        names += LIMITS
         described["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     if answer is None:
         return {"204": described | {"description": "Done; there is nothing to read."}}

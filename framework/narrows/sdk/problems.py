@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from narrows import errors
 from narrows.declare.endpoint import counts
+from narrows.pipeline.quota import LIMITS
 from narrows.plan import Entry
 from narrows.sdk.keys import keys
 from narrows.sdk.schemas import Schema
@@ -46,16 +47,16 @@ _ON_WRITES: tuple[Kind, ...] = (
     errors.ConfirmationRequired,
     errors.ReceiptRequired,
 )
-_HEADERS: Mapping[Kind, str] = {
-    errors.AmbiguousCredentials: "WWW-Authenticate",
-    errors.CredentialsMissing: "WWW-Authenticate",
-    errors.InvalidToken: "WWW-Authenticate",
-    errors.InteractionRequired: "WWW-Authenticate",
-    errors.ScopeMissing: "WWW-Authenticate",
-    errors.KeyInUse: "Retry-After",
-    errors.QuotaExceeded: "Retry-After",
-    errors.VolumeExhausted: "Retry-After",
-    errors.Unavailable: "Retry-After",
+_HEADERS: Mapping[Kind, tuple[str, ...]] = {
+    errors.AmbiguousCredentials: ("WWW-Authenticate",),
+    errors.CredentialsMissing: ("WWW-Authenticate",),
+    errors.InvalidToken: ("WWW-Authenticate",),
+    errors.InteractionRequired: ("WWW-Authenticate",),
+    errors.ScopeMissing: ("WWW-Authenticate",),
+    errors.KeyInUse: ("Retry-After",),
+    errors.QuotaExceeded: ("Retry-After", *LIMITS),
+    errors.VolumeExhausted: ("Retry-After",),
+    errors.Unavailable: ("Retry-After",),
 }
 
 
@@ -87,7 +88,8 @@ class Problem(msgspec.Struct, kw_only=True):
         Annotated[list[str], Meta(description="The writes of which nobody knows whether they happened.")] | UnsetType
     ) = UNSET
     violated_policies: (
-        Annotated[list[str], Meta(description="The rates of the endpoint that are used up.")] | UnsetType
+        Annotated[list[str], Meta(description="The rates that are used up, as `RateLimit-Policy` names them.")]
+        | UnsetType
     ) = msgspec.field(name="violated-policies", default=UNSET)
     budgets: Annotated[list[Short], Meta(description="The budgets that do not cover it.")] | UnsetType = UNSET
     volumes: Annotated[list[Short], Meta(description="The volumes that do not cover it.")] | UnsetType = UNSET
@@ -131,7 +133,7 @@ def _response(group: Group, named: Mapping[Kind, str], schema: Schema) -> dict[s
     examples = {named[problem]: _ref("examples", named[problem]) for problem in group}
     return {
         "description": "\n".join(f"- **{problem.title}**: {problem.remedy}" for problem in group),
-        "headers": {_HEADERS[problem]: _ref("headers", _HEADERS[problem]) for problem in group if problem in _HEADERS},
+        "headers": {name: _ref("headers", name) for problem in group for name in _HEADERS.get(problem, ())},
         "content": {errors.PROBLEM_MEDIA_TYPE: {"schema": narrowed, "examples": examples}},
     }
 

@@ -150,6 +150,68 @@ async def test_a_cancelled_call_is_recorded_and_stays_cancelled() -> None:
     assert call.open is False
 
 
+class Held:
+    """Something that a call holds until it has ended; it fails, or takes its time, where a test says so."""
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.fault = fault
+        self.begun = 0
+        self.gone = 0
+        self.go = asyncio.Event()
+        self.go.set()
+        self.started = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.begun += 1
+        self.started.set()
+        await self.go.wait()
+        if self.fault is not None:
+            raise self.fault
+        self.gone += 1
+
+
+@pytest.mark.parametrize("fault", [None, Forbidden(), KeyError()])
+async def test_what_a_call_held_is_let_go_however_it_ends(fault: Exception | None) -> None:
+    """Before its answer goes out; what cannot be let go is told to the operators alone, and holds nothing else up."""
+    ended = Ended()
+
+    async def end(call: Call) -> None:
+        """End as the test says."""
+        if fault is not None:
+            raise fault
+        await answer(call)
+
+    call = ended.call(answered=False)
+    held = Held(), Held(OSError()), Held()
+    call.ending += held
+    reply = await taken(ended, end, call=call)
+    assert reply.status == {type(None): 200, Forbidden: 403, KeyError: 500}[type(fault)]
+    assert [(one.begun, one.gone) for one in held] == [(1, 1), (1, 0), (1, 1)]
+    assert call.ending == []
+
+
+async def test_what_a_cancelled_call_held_is_let_go_behind_it() -> None:
+    """Whether the client went away before the call ended or while that was let go, and before the server ends."""
+    ended = Ended()
+    first, second = ended.call(answered=False), ended.call(answered=False)
+    held = Held()
+    first.ending.append(held)
+    second.ending.append(held)
+    ended.settle.cancelled(first)
+    await ended.settle.close()
+    assert held.gone == 1
+    held.go.clear()
+    held.started.clear()
+    task = asyncio.create_task(taken(ended, answer, call=second))
+    await held.started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    held.go.set()
+    await ended.settle.close()
+    assert (held.gone, second.ending) == (2, [])
+
+
 async def test_a_call_that_is_cancelled_while_it_is_settled_is_recorded_once() -> None:
     """The rehearsal was not kept, so nobody reads of it; the record says so."""
     ended, started = Ended(), asyncio.Event()

@@ -231,10 +231,11 @@ def test_a_write_takes_the_headers_that_let_it_happen_once(doc: dict[str, Any]) 
 
 
 def test_a_write_answers_with_its_receipt_and_says_what_was_kept(doc: dict[str, Any]) -> None:
-    """Both headers stand at the success of a write, and at no read's."""
+    """Both headers stand at the success of a write, and at no read's; what the rates leave stands at both."""
     booked = doc["paths"][BOOKINGS]["post"]["responses"]["201"]["headers"]
-    assert list(booked) == ["Link", "Rehearsal-Receipt", "Idempotency-Replayed"]
-    assert list(doc["paths"][MEMBERS]["get"]["responses"]["200"]["headers"]) == ["Link"]
+    assert list(booked) == ["Link", "Rehearsal-Receipt", "Idempotency-Replayed", "RateLimit-Policy", "RateLimit"]
+    read = doc["paths"][MEMBERS]["get"]["responses"]["200"]["headers"]
+    assert list(read) == ["Link", "RateLimit-Policy", "RateLimit"]
 
 
 def test_a_path_value_is_required_whatever_its_default() -> None:
@@ -355,7 +356,8 @@ def test_problems_name_their_remedy_and_headers(doc: dict[str, Any]) -> None:
         assert any(f"**{example['value']['title']}**: {example['value']['remedy']}" in text for text in described)
     for name, response in components["responses"].items():
         status = name.removeprefix("Problem")[:3]
-        wanted = {"401": {"WWW-Authenticate"}, "429": {"Retry-After"}, "503": {"Retry-After"}}.get(status, set())
+        limited = {"Retry-After", "RateLimit-Policy", "RateLimit"}
+        wanted = {"401": {"WWW-Authenticate"}, "429": limited, "503": {"Retry-After"}}.get(status, set())
         if "ambiguous-credentials" in response["content"]["application/problem+json"]["examples"]:
             wanted = {"WWW-Authenticate"}
         if "key-in-use" in response["content"]["application/problem+json"]["examples"]:

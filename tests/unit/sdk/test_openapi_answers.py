@@ -74,7 +74,7 @@ class World:
         """The status, the type, the headers and the schema of an answer are described."""
         response = self.resolve(operation["responses"][str(answer.status_code)])
         described = {name.lower() for name in response.get("headers", {})}
-        for name in ("link", "retry-after", "www-authenticate"):
+        for name in ("link", "retry-after", "www-authenticate", "ratelimit-policy", "ratelimit"):
             assert name not in answer.headers or name in described, name
         if "content" not in response:
             assert answer.content == b""
