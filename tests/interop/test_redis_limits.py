@@ -1,0 +1,271 @@
+"""Rates in a real Redis: what every limiter promises, over several processes, with its clock set, and when it dies."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from typing import Any
+
+import pytest
+
+from narrows.declare.rate import Rate
+from narrows.errors import Unavailable
+from narrows.settings import Secret
+from narrows.stores.redis_limits import RedisLimiter
+from narrows.stores.redis_server import RedisServer
+from tests.flow.test_rates import SETTINGS, Quickly, rated
+from tests.flow.world import world
+from tests.interop.hostile import ROOT
+from tests.interop.limits_process import stores
+from tests.unit.stores.promises.limiter import *
+from tests.unit.stores.promises.limiter import THREE, TWO_AT_ONCE
+
+PROCESSES, EACH = 3, 40
+_NUMBERS = count()
+
+
+class Clock:
+    """A clock that a test sets; the store hears of it alone."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of a test."""
+    return Clock()
+
+
+@pytest.fixture
+def key():
+    """The place is the test's own, and so are its keys."""
+    return str
+
+
+@pytest.fixture
+async def server(redis_peer):
+    """Connections to the server."""
+    made = RedisServer(Secret(redis_peer.url))
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def place() -> str:
+    """A place in the server that no other test counts in."""
+    return f"limits-{next(_NUMBERS)}"
+
+
+@pytest.fixture
+def limiter(server, clock, place):
+    """A limiter with room enough."""
+    return RedisLimiter(server, clock, name=place)
+
+
+@pytest.fixture
+def small(server, clock, place):
+    """A limiter with room for two."""
+    return RedisLimiter(server, clock, name=place, cap=2)
+
+
+async def held(server, place) -> dict[str, int]:
+    """How many things of a place lie in the server."""
+    names = await server.ask("rates", lambda redis: redis.keys(f"{{{place}}}*"))
+    ends = await server.ask("rates", lambda redis: redis.zcard(f"{{{place}}}:ends"))
+    used = await server.ask("rates", lambda redis: redis.hlen(f"{{{place}}}:used"))
+    return {"ends": ends, "used": used, "leases": sum(b":used:" in name for name in names)}
+
+
+async def test_what_ended_is_forgotten(limiter, clock, server, place):
+    """The server holds what is running, however many keys came, and no lease that was let go or is over."""
+    for number in range(100):
+        clock.time += 1
+        app = [(str(number), TWO_AT_ONCE)]
+        await limiter.take([(str(number), THREE), (str(number), Rate(1, 1)), *app], "call")
+        if number % 2:
+            await limiter.release(app, "call")
+    assert await held(server, place) == {"ends": 61 + 7, "used": 61, "leases": 7}
+    clock.time += 86_400
+    for _ in range(10):
+        await limiter.ask([])
+    assert await held(server, place) == {"ends": 0, "used": 0, "leases": 0}
+
+
+@pytest.mark.parametrize("hours", [-10, 10])
+async def test_a_clock_of_the_server_that_is_set_refills_nothing(limiter, clock, server, place, hours):
+    """Ten hours forward or back: the window ends when its own seconds have passed, by the clients' steady clocks."""
+    for _ in range(3):
+        await limiter.take([("ann", THREE)])
+    wall = int(await server.ask("rates", lambda redis: redis.hget(f"{{{place}}}:clock", "wall")))
+    # What the server's clock told before it was set, seen from now.
+    await server.ask("rates", lambda redis: redis.hset(f"{{{place}}}:clock", "wall", wall - hours * 3_600_000))
+    assert (await limiter.take([("ann", THREE)])).retry_after_s == 60
+    clock.time += 59
+    assert not (await limiter.take([("ann", THREE)])).allowed
+    clock.time += 1
+    assert (await limiter.take([("ann", THREE)])).allowed
+
+
+async def test_a_process_that_comes_later_goes_on_with_the_time_of_the_others(limiter, clock, server, place):
+    """Its own clock began elsewhere; the time between is told by the server's, and then by its own."""
+    for _ in range(3):
+        await limiter.take([("ann", THREE)])
+    clock.time += 30
+    await limiter.ask([])
+    later = Clock()
+    later.time = 5.0
+    other = RedisLimiter(server, later, name=place)
+    wait = (await other.take([("ann", THREE)])).retry_after_s
+    assert 29 < wait <= 30
+    later.time += wait
+    assert (await other.take([("ann", THREE)])).allowed
+
+
+async def test_time_goes_on_while_nobody_was_there(limiter, server, place, clock):
+    """A window that ended while all processes were stopped is over when the first comes back."""
+    for _ in range(3):
+        await limiter.take([("ann", THREE)])
+    wall = int(await server.ask("rates", lambda redis: redis.hget(f"{{{place}}}:clock", "wall")))
+    await server.ask("rates", lambda redis: redis.hset(f"{{{place}}}:clock", "wall", wall - 61_000))
+    assert (await RedisLimiter(server, Clock(), name=place).take([("ann", THREE)])).allowed
+
+
+async def test_a_server_that_is_killed_forgets_nothing(limiter, server, redis_peer):
+    """While it is away `Unavailable` is raised; afterwards the count goes on where it was."""
+    for _ in range(2):
+        await limiter.take([("ann", THREE)])
+    redis_peer.kill()
+    with pytest.raises(Unavailable):
+        await limiter.take([("ann", THREE)])
+    redis_peer.start()
+    assert [(await limiter.take([("ann", THREE)])).allowed for _ in range(2)] == [True, False]
+
+
+# --- whole calls, over processes --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def processes(url: str, what: str) -> Iterator[Sequence[subprocess.Popen[str]]]:
+    """Several processes that are ready to call."""
+    command = [sys.executable, "-m", "tests.interop.limits_process", url, what, str(EACH)]
+    with ExitStack() as stack:
+        made = [
+            stack.enter_context(
+                subprocess.Popen(  # noqa: S603 # ours
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+                )
+            )
+            for _ in range(PROCESSES)
+        ]
+        for process in made:
+            stack.callback(process.kill)
+            assert said(process) == "ready"
+        yield made
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    """The next line of a process; audit records of its start are none of it."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def go_on(made: Sequence[subprocess.Popen[str]]) -> None:
+    """Let all of them go on at once."""
+    for process in made:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+
+def statuses(made: Sequence[subprocess.Popen[str]]) -> Counter[str]:
+    """How often each status was answered, by all processes together."""
+    total: Counter[str] = Counter()
+    for process in made:
+        total.update(json.loads(said(process)))
+    return total
+
+
+@pytest.fixture
+async def empty(server, redis_peer) -> str:
+    """The server's URL, after everything in it was forgotten."""
+    await server.ask("rates", lambda redis: redis.flushdb())
+    return redis_peer.url
+
+
+@pytest.mark.parametrize(
+    ("what", "passes", "limit"),
+    [("mine", "200", 7), ("tenants", "200", 7), ("everybody", "200", 7), ("ids", "403", 7), ("junk", "401", 9)],
+    ids=["caller", "tenant", "endpoint", "case 87: ids that are tried", "case 88: junk of one address"],
+)
+def test_of_a_rush_on_several_processes_exactly_the_limit_pass(empty, what, passes, limit):
+    """However the requests are spread over processes, one bucket counts them all (case 56)."""
+    with processes(empty, what) as made:
+        go_on(made)
+        assert statuses(made) == {passes: limit, "429": PROCESSES * EACH - limit}
+
+
+def test_never_more_are_under_way_in_all_processes_than_the_rate_says(empty):
+    """Exactly three of many wait for the upstream at once, and afterwards everything is free again."""
+    with processes(empty, "at-once") as made:
+        go_on(made)
+        assert sum(int(said(process)) for process in made) == 3
+        go_on(made)
+        assert statuses(made) == {"200": 3, "429": PROCESSES * EACH - 3}
+    with processes(empty, "at-once") as made:
+        go_on(made)
+        assert sum(int(said(process)) for process in made) == 3
+
+
+def test_a_process_that_is_killed_holds_nothing_for_longer_than_a_call(empty, server):
+    """Its leases are over after `limits.call_s`; until then nobody gets its places."""
+    with processes(empty, "at-once") as made:
+        go_on(made[:1])
+        assert said(made[0]) == "3"
+        made[0].kill()
+        go_on(made[1:2])
+        assert said(made[1]) == "0"
+
+
+async def test_while_the_server_is_away_reads_go_on_here_and_return_by_themselves(empty, redis_peer, caplog):
+    """Each process lets the rate through once more, says so once, and counts with the others when they are back."""
+    caplog.set_level("INFO", "narrows.stores")
+    around = {"now": time.time}
+    over: dict[str, Any] = {**SETTINGS, "stores": stores(empty)}
+    async with world(bff=rated, hosts={"quick.test": Quickly()}, around=around, authority=around, **over) as made:
+
+        async def asked(times: int, subject: str = "anna") -> list[int]:
+            return [(await made.get("/teams/7/mine", subject)).status_code for _ in range(times)]
+
+        assert await asked(5) == [200] * 5
+        redis_peer.kill()
+        assert await asked(9) == [200] * 7 + [429] * 2
+        redis_peer.start()
+        await asyncio.sleep(1.1)  # the stand-in tries again after a second
+        assert await asked(4, "ben") == [200] * 4
+        assert await asked(3) == [200] * 2 + [429]
+    told = [record.getMessage() for record in caplog.records if record.name == "narrows.stores"]
+    assert told == ["the store of rates is away: ConnectionError", "the store of rates is there again"]
+
+
+async def test_a_write_waits_for_the_server(empty, redis_peer):
+    """What writes is refused with when to come again, sends nothing, and passes when the server is back."""
+    around = {"now": time.time}
+    async with world(around=around, authority=around, stores=stores(empty)) as made:
+        redis_peer.kill()
+        before = made.bookings()
+        refused = await made.delete("/bookings/first")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert (await made.get("/teams/7/bookings")).status_code == 200
+        assert made.bookings() == before
+        redis_peer.start()
+        await asyncio.sleep(1.1)  # as above
+        assert (await made.delete("/bookings/first")).status_code != 503
