@@ -95,7 +95,7 @@ async def test_what_ended_is_forgotten(limiter, clock, server, place):
             await limiter.release(app, "call")
     assert await held(server, place) == {"ends": 61 + 7, "used": 61, "leases": 7}
     clock.time += 86_400
-    for _ in range(10):
+    for _ in range(20):
         await limiter.ask([])
     assert await held(server, place) == {"ends": 0, "used": 0, "leases": 0}
 

@@ -42,14 +42,24 @@ class RedisServer:
             health_check_interval=30,
         )
         self._client = Redis.from_pool(self.pool)
+        self._away: set[str] = set()
 
     async def ask(self, called: str, work: Callable[[Redis], Awaitable[T]]) -> T:
-        """Do something with the client. Raises `Unavailable` when the server is away; `called` names the store."""
+        """Do something with the client; `called` names the store.
+
+        Raises `Unavailable` when the server is away, which is told once until it is there again.
+        """
         try:
-            return await work(self._client)
+            answer = await work(self._client)
         except (RedisError, OSError, TimeoutError) as error:
-            _log.warning("the store of %s is away: %s", called, type(error).__name__)
+            if called not in self._away:
+                self._away.add(called)
+                _log.warning("the store of %s is away: %s", called, type(error).__name__)
             raise Unavailable(f"The store of {called} is away.", headers={"Retry-After": "5"}) from None
+        if called in self._away:
+            self._away.remove(called)
+            _log.info("the store of %s is there again", called)
+        return answer
 
     async def close(self) -> None:
         """Close the connections."""
