@@ -12,10 +12,13 @@ import traceback
 from collections.abc import Iterable
 from typing import TextIO
 
+from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
+
 from narrows.audit.line import Text, json_line
 from narrows.audit.record import timestamp
 from narrows.current import current
 from narrows.settings import Secret
+from narrows.telemetry import CallSpan
 
 MASK = "***"
 
@@ -27,7 +30,7 @@ _TOKEN = re.compile(r"\beyJ[\w-]{4,}(?:\.[\w-]*)*|(?i:\b(?:bearer|basic|dpop)\s+
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a log record as one line of JSON with the trace id of the call that runs.
+    """Formats a log record as one line of JSON with the ids of trace and span of the call that runs.
 
     An error gives its kind, its masked text and where it went through, but no source line and no value.
     """
@@ -49,6 +52,7 @@ class JsonFormatter(logging.Formatter):
         call = current.get(None)
         if call is not None:
             document["trace_id"] = call.span.trace_id
+            document |= _span(call.span)
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             document["error"] = self._mask(f"{type(error).__qualname__}: {error}")
@@ -90,6 +94,14 @@ def install_json_logging(
         if not quiet.handlers:
             quiet.addHandler(logging.NullHandler())
     return handler
+
+
+def _span(of: CallSpan) -> dict[str, str]:
+    """The span that runs: that of an operation, which is of the call's trace, or that of the call; or there is none."""
+    inner = get_current_span().get_span_context()
+    if format_trace_id(inner.trace_id) == of.trace_id and inner.span_id:
+        return {"span_id": format_span_id(inner.span_id)}
+    return {} if of.span_id is None else {"span_id": of.span_id}
 
 
 def _message(record: logging.LogRecord) -> str:

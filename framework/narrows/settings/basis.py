@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, NoReturn, Self
 
 import msgspec
 from msgspec import Meta
@@ -15,25 +16,44 @@ Port = Annotated[int, Meta(ge=0, le=65_535)]
 
 
 class Secret:
-    """A secret value: it prints as `Secret(***)` and is read only by `reveal()`."""
+    """A secret value: it prints as `Secret(***)` in whatever form, and is read only by `reveal()`.
 
-    __slots__ = ("_value",)
+    No format, no encoder and no listing of an object's attributes finds the value, because none of them calls a
+    function; and a secret cannot be pickled, so that no handler of logs sends it on.
+    """
+
+    __slots__ = ("_held",)
 
     def __init__(self, value: str) -> None:
-        self._value = value
+        self._held: Callable[[], str] = lambda: value
 
     def reveal(self) -> str:
         """Return the secret itself."""
-        return self._value
+        return self._held()
 
     def __repr__(self) -> str:
         return "Secret(***)"
 
+    def __format__(self, form: str) -> str:
+        return format(repr(self), form)
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
+        return isinstance(other, Secret) and other._held() == self._held()
 
     def __hash__(self) -> int:
-        return hash((Secret, self._value))
+        return hash((Secret, self._held()))
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __reduce_ex__(self, _: object) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a secret has no state to be read")
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,11 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import format_span_id, get_current_span
 
 from narrows.audit.diagnostics import install_json_logging
 from narrows.current import current
-from narrows.settings import Secret
-from narrows.telemetry import CallSpan
+from narrows.settings import Secret, Settings
+from narrows.telemetry import CallSpan, Telemetry
 
 NAMES = ("narrows", "httpx", "httpcore", "casbin")
 
@@ -46,6 +48,30 @@ def test_message_is_one_line_of_json() -> None:
     assert line == {"level": "warning", "logger": "narrows.upstreams", "message": "the breaker of tables is open"}
 
 
+def test_line_carries_the_span_in_which_it_was_said() -> None:
+    """Within an operation that is its span, else that of the call; a span of another trace is none of it."""
+    stream, provider = io.StringIO(), TracerProvider(shutdown_on_exit=False)
+    install_json_logging(stream)
+    telemetry = Telemetry.build(Settings(public_url="https://bff.test"), tracer_provider=provider)
+    span = telemetry.start_call("GET", [])
+    token = current.set(SimpleNamespace(span=span))
+    log = logging.getLogger("narrows")
+    try:
+        log.info("in the call")
+        with span.child("Tables.book"):
+            log.info("in the operation")
+            inner = format_span_id(get_current_span().get_span_context().span_id)
+        with provider.get_tracer("other").start_as_current_span("of another trace"):
+            log.info("beside it")
+    finally:
+        current.reset(token)
+        provider.shutdown()
+
+    assert [line["span_id"] for line in _read(stream)] == [span.span_id, inner, span.span_id]
+    assert inner != span.span_id
+    assert {line["trace_id"] for line in _read(stream)} == {span.trace_id}
+
+
 def test_line_carries_the_trace_of_its_call() -> None:
     """Within a call a line has its trace id."""
     stream = io.StringIO()
@@ -58,6 +84,7 @@ def test_line_carries_the_trace_of_its_call() -> None:
     logging.getLogger("narrows").info("outside")
 
     assert [line.get("trace_id") for line in _read(stream)] == ["ab" * 16, None]
+    assert not any("span_id" in line for line in _read(stream))
 
 
 def test_error_tells_kind_and_way_but_no_value() -> None:
