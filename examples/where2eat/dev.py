@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -128,7 +129,7 @@ def run(
             faults.append(fault)
             server.should_exit = True
 
-        settings = world.settings(origin, upstreams, secret, collector)
+        settings = world.settings(origin, upstreams, secret, collector, folder)
         app = _application(stack, addresses, settings, secret, started=lambda: announce(addresses), failed=stop)
         server: uvicorn.Server = make_server(app, **listening(settings))
         server.run(sockets=[listener])
@@ -222,8 +223,11 @@ def _upstream(text: str) -> tuple[str, str]:
 
 def _fresh(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for old in [*folder.glob("*.log"), *folder.glob("*.spans")]:
+    for old in [*folder.glob("*.log"), *folder.glob("*.spans"), *folder.glob("*.db*"), *folder.glob("*.jsonl")]:
         old.unlink()
+    key = folder / world.STORES_KEY
+    key.touch(0o600)
+    key.write_bytes(b64encode(secrets.token_bytes(32)))
 
 
 def _ended(*_: object) -> NoReturn:

@@ -138,8 +138,8 @@ def leaks(values: dict[str, str], texts: dict[str, str]) -> list[str]:
 
 
 def written(folder: Path) -> dict[str, str]:
-    """Every log and every file of spans."""
-    files = [*folder.glob("*.log"), *folder.glob("*.spans")]
+    """Every log, every file of spans, and what was written out of the audit log."""
+    files = [*folder.glob("*.log"), *folder.glob("*.spans"), *folder.glob("*.jsonl")]
     return {file.name: file.read_text(encoding="utf-8") for file in sorted(files)}
 
 

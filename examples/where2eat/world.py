@@ -24,6 +24,8 @@ PAGE_CLIENT = "where2eat-page"
 SECRET_VARIABLE = "WHERE2EAT_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 SCOPES = ("dining:read", "dining:book")
 CONFIRM = "confirm"
+AUDIT_LOG = "audit.db"
+STORES_KEY = "stores.key"
 
 _SETTINGS = Path(__file__).parents[2] / "bffs" / "where2eat" / "narrows.toml"
 _TOKEN_SECONDS = 3600  # a person who tries things out would have to sign in again and again with less
@@ -121,14 +123,38 @@ async def registry(bff: Bff, settings: Settings) -> Connectors:
     return store
 
 
-def settings(origin: str, upstreams: Mapping[str, str], secret: str, collector: str | None = None) -> Settings:
-    """The BFF's own settings file with the variables that an operator would set: who it is, where the others are."""
-    variables = {
+def settings(
+    origin: str,
+    upstreams: Mapping[str, str],
+    secret: str,
+    collector: str | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """The BFF's own settings file with the variables that an operator would set: who it is, where the others are.
+
+    With a `folder` the audit log lies there, else in memory.
+    """
+    return load_settings(_SETTINGS, variables(origin, upstreams, secret, collector, folder))
+
+
+def variables(
+    origin: str,
+    upstreams: Mapping[str, str],
+    secret: str,
+    collector: str | None = None,
+    folder: Path | None = None,
+) -> dict[str, str]:
+    """The variables of an operator, for the BFF and for the commands that work on what it keeps."""
+    kept = {
+        "NARROWS_STORES__AUDIT": f"sqlite:{folder / AUDIT_LOG}",
+        "NARROWS_STORES__KEY__FILE": str(folder / STORES_KEY),
+    } if folder else {}  # fmt: skip
+    return {
         "NARROWS_ENVIRONMENT": "development",
         "NARROWS_PUBLIC_URL": origin,
         "NARROWS_ISSUERS__CORP__URL": origin + ISSUER_PATH,
         **{f"NARROWS_UPSTREAMS__{name.upper()}__URL": url for name, url in upstreams.items()},
         **({"NARROWS_TELEMETRY__OTLP_ENDPOINT": collector} if collector else {}),
+        **kept,
         SECRET_VARIABLE: secret,
     }
-    return load_settings(_SETTINGS, variables)

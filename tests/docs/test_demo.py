@@ -18,6 +18,19 @@ CLAIMS = [
     "the same receipt again is refused: 409",
 ]
 
+ASKED = "An operator asks the audit log who made the copilot's booking"
+WHO_DID_WHAT = [
+    "narrows audit search finds one record of it, by the trace that the copilot began",
+    "on whose behalf: somebody who stands there as a hash",
+    "with which program, whose it is, from where",
+    "what, with what result, at what cost",
+    "somebody who is not in audit.readers may not learn who it was",
+    "Dana, who is, reads: corp|emil",
+    "that both have asked stands in the log too",
+    "narrows audit verify says: Whole: ",
+    "of a copy in which one byte of record ",
+]
+
 
 def test_the_demonstration_holds_and_shows_the_stop() -> None:
     """All its claims hold; the copilot's write is stopped until the person has confirmed it, and then happens once."""
@@ -27,4 +40,10 @@ def test_the_demonstration_holds_and_shows_the_stop() -> None:
     assert re.search(r"^All \d+ claims hold", run.stdout, re.MULTILINE)
     shown = re.findall(r"^  ok      (.+)$", run.stdout[run.stdout.index(STOP) :], re.MULTILINE)
     assert [claim for claim in shown if claim in CLAIMS] == CLAIMS
+    asked = run.stdout[run.stdout.index(ASKED) :]
+    shown = re.findall(r"^  ok      (.+)$", asked, re.MULTILINE)
+    assert [claim for claim in shown if any(map(claim.startswith, WHO_DID_WHAT))] == shown[: len(WHO_DID_WHAT)]
+    index = re.search(r"^ +(\d+)  \S+  where2eat\.book_table: ok 201$", asked, re.MULTILINE)
+    assert index is not None
+    assert f"NOT whole. First bad record: {index[1]}: the record is not the one that was signed." in asked
     assert re.search(r"^  +\| Stopped: .*\(428\)\.$", run.stdout, re.MULTILINE), "the desktop copilot says it too"
