@@ -1,14 +1,21 @@
 """Budgets in memory and in a file: the one body of promises, the machine, and what each engine has of its own."""
 
+import base64
+import importlib
 import tempfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from narrows.errors import Unavailable
+from narrows.errors import SettingsError, Unavailable
+from narrows.settings import Secret, Settings, StoreSettings
 from narrows.stores.budgets import GRACE_S, Charge, MemoryBudgets
+from narrows.stores.opening import open_budgets
+from narrows.stores.redis_budgets import RedisBudgets
+from narrows.stores.servers import Servers
 from narrows.stores.sqlite_budgets import SqliteBudgets
 from tests.unit.stores.promises.budgets import DAY_S, NOON, Promises, Spending, account, at_noon, used
 
@@ -125,3 +132,38 @@ async def test_a_file_that_is_away_refuses(clock, tmp_path):
     with pytest.raises(Unavailable, match="store of budgets is away"):
         await store.count([Charge(account("a", 10), 1)])
     await store.close()
+
+
+def stores(named: str) -> Settings:
+    """Settings that name one store of budgets."""
+    return Settings(
+        public_url="https://bff.test",
+        stores=StoreSettings(
+            budgets=named,
+            key=Secret(base64.b64encode(bytes(32)).decode()),
+            redis=Secret("redis://127.0.0.1:1/0"),
+            postgres=Secret("postgresql://127.0.0.1:1/x"),
+        ),
+    )
+
+
+@pytest.mark.parametrize(("named", "kind"), [("memory:", MemoryBudgets), ("redis:", RedisBudgets), ("postgres:", None)])
+async def test_the_settings_say_where_budgets_lie(clock, named, kind):
+    """A server is not asked before there is a question."""
+    servers = Servers(stores(named).stores)
+    store = open_budgets(stores(named), clock, servers)
+    assert isinstance(store, kind or importlib.import_module("narrows.stores.postgres_budgets").PostgresBudgets)
+    assert store.forgets is (named == "memory:")
+    await store.close()
+    await servers.close()
+
+
+async def test_a_file_of_budgets_is_opened(clock, tmp_path):
+    """In the folder of the settings; one that does not open is told."""
+    named = msgspec.structs.replace(stores("sqlite:b.db"), base=str(tmp_path))
+    store = open_budgets(named, clock, Servers(named.stores))
+    assert isinstance(store, SqliteBudgets)
+    await store.close()
+    await store.close()
+    with pytest.raises(SettingsError, match=r"stores\.budgets: .*does not open"):
+        open_budgets(msgspec.structs.replace(named, base=str(tmp_path / "none")), clock, Servers(named.stores))
