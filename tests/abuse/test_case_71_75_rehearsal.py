@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from tests.abuse import errands
 from tests.abuse.attack import ask, claims_of, post, sent_tokens, to_upstreams
 from tests.abuse.bookings import put
 from tests.abuse.errands import LIMIT, running
+from tests.flow.programs import allow_open_writes
+from tests.flow.spending import spending
 from tests.flow.world import World, world
 
 TEXT = {"text": "hello"}
@@ -47,6 +50,40 @@ async def test_case_71_a_thousand_rehearsed_reads_meet_the_rate_of_live_reads() 
         assert Counter(answer.status for answer in answers) == {200: LIMIT, 429: 1000 - LIMIT}
         assert host.got == [("GET", "/lines/line-7")] * LIMIT
         assert all(int(answer.header("retry-after") or 0) >= 1 for answer in answers[LIMIT:])
+
+
+async def test_case_71_a_thousand_rehearsed_reads_meet_the_budget_of_live_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live and rehearsed reads draw on one budget, and together no more is sent than it pays for."""
+    allow_open_writes(monkeypatch)
+    record = {"budgets": ["0.30 EUR/day"], "rates": ["120/minute"]}
+    async with spending(tmp_path, record=record) as made:
+        statuses: Counter[int] = Counter()
+        for number in range(1000):
+            if number % 100 == 0:
+                made.made.clock.move(60)
+            base = "" if number % 2 else "/rehearse"
+            statuses[(await made.made.get(f"{base}/teams/7/item")).status_code] += 1
+        assert statuses == {200: 29, 402: 971}, "the last cent does not cover a call that may cost two"
+        assert len(made.host.got) == 29
+
+
+async def test_case_71_a_thousand_rehearsed_reads_meet_the_volume_of_live_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is taken out a little at a time, by whatever base path, ends where the volume does."""
+    allow_open_writes(monkeypatch)
+    record = {"volumes": ["95 records/day"], "rates": ["120/minute"]}
+    async with spending(tmp_path, record=record) as made:
+        got = 0
+        for number in range(1000):
+            if number % 100 == 0:
+                made.made.clock.move(60)
+            base = "" if number % 2 else "/rehearse"
+            answer = await made.made.get(f"{base}/teams/7/items", params={"count": 1 + number % 7})
+            got += len(answer.json()) if answer.status_code == 200 else 0
+        assert got == 95
 
 
 async def test_case_71_a_rate_of_the_whole_tenant_is_one_for_live_and_rehearsed_reads() -> None:

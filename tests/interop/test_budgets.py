@@ -14,6 +14,7 @@ from narrows.stores.budgets import Charge
 from narrows.stores.postgres_budgets import PostgresBudgets
 from narrows.stores.redis_budgets import RedisBudgets
 from narrows.stores.servers import Servers
+from tests.interop.servers import PAUSE_S
 from tests.unit.stores.promises.budgets import DAY_S, NOON, Promises, Spending, account, at_noon, used
 
 NUMBERS = itertools.count()
@@ -97,9 +98,10 @@ def test_whatever_happens_a_server_never_overspends(request, kind):
 
 async def when_back(store, *accounts):
     """What is used, as soon as the server is found again: who looks for it waits longer and longer."""
-    for _ in range(20):
+    for _ in range(200):
         with suppress(Unavailable):
             return await used(store, *accounts)
+        await asyncio.sleep(PAUSE_S)  # another program's return can only be waited for
     raise AssertionError("the server is not found again")
 
 

@@ -136,7 +136,9 @@ def taken(charges: Sequence[Charge], rows: Rows, now: float, *, settles: bool, f
         if not granted and not fits:
             told |= HARD
         each.append(_standing(charge, Row(row.start, used, told), row.told, fits=fits))
-        changed[account.name] = Row(row.start, used, told)
+        # What is refused again and again changes nothing, and must not wait for the disk.
+        if granted or told != row.told:
+            changed[account.name] = Row(row.start, used, told)
     return Verdict(granted, tuple(each)), changed
 
 

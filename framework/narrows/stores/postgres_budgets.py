@@ -162,6 +162,8 @@ def _rows(found: Sequence[tuple[Any, ...]]) -> dict[str, Row]:
 async def _write(
     connection: Connection, statement: str, charges: Sequence[Charge], changed: Mapping[str, Row], **more: object
 ) -> None:
+    if not changed:
+        return
     written = [(charge.account, changed[charge.account.name]) for charge in charges if charge.account.name in changed]
     values = {
         "names": [account.name for account, _ in written],

@@ -56,7 +56,7 @@ for i = 2, #KEYS do
     if granted then u = u + amount end
     if granted and not settles and u >= soft and t % 2 == 0 then t, new = t + 1, 1 end
     if not granted and not fits and t < 2 then t, new = t + 2, 2 end
-    put(KEYS[i], s, u, t, ttl)
+    if granted or new > 0 then put(KEYS[i], s, u, t, ttl) end
     if granted and settles then redis.call('HSET', KEYS[1], KEYS[i], number(s)) end
   end
   told[#told + 1] = {number(s), number(u), fits and 1 or 0, new}

@@ -230,9 +230,11 @@ class Spending(RuleBasedStateMachine):
         return [Charge(account(name, LIMITS[name][1], LIMITS[name][0]), amount) for name in sorted(names)]
 
     def expected(self, names, amount):
-        self.newest.update(self.period(name) for name in names)
-        fits = [self.books.get(self.period(name), 0) + amount <= LIMITS[name][1] for name in names]
-        return all(fits)
+        fits = {name: self.books.get(self.period(name), 0) + amount <= LIMITS[name][1] for name in names}
+        granted = all(fits.values())
+        # What is refused is told of, what would have fitted beside it stays as it was.
+        self.newest.update(self.period(name) for name in names if granted or not fits[name])
+        return granted
 
     def book(self, names, amount):
         for name in names:
