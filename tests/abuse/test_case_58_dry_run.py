@@ -85,6 +85,19 @@ async def test_case_58_a_dry_run_makes_no_idempotency_record(base: str, tmp_path
 
 
 @pytest.mark.parametrize("base", ["/rehearse", "/sandbox"])
+async def test_case_58_a_dry_run_is_marked_in_the_audit_log(base: str) -> None:
+    """Nobody takes what would have happened for what did: neither when it went well nor when it was refused."""
+    async with running() as (made, _):
+        await send(made, base + PATH)
+        await send(made, base + PATH, scope="other")
+        await send(made)
+        leaves = [json.loads(leaf) for leaf in await made.app.plan.audit.leaves(0, 100)]
+        calls = [leaf for leaf in leaves if leaf["event"] == "call"]
+        assert [one["mode"] for one in calls] == [base.strip("/"), base.strip("/"), "live"]
+        assert [one["mode"] for one in made.records.calls()] == [one["mode"] for one in calls]
+
+
+@pytest.mark.parametrize("base", ["/rehearse", "/sandbox"])
 async def test_case_58_every_guard_is_asked_in_a_dry_run(base: str) -> None:
     """Who may not do it live may not rehearse it: no token, no scope, no role; and the denial is the same."""
     async with running() as (made, host):

@@ -8,6 +8,7 @@ import pytest
 
 from narrows.errors import Unavailable
 from narrows.testing import bearer
+from tests.abuse.wire import get, served
 from tests.flow.confirming import Visitor
 from tests.flow.world import World, world
 
@@ -125,3 +126,13 @@ async def test_a_caller_without_a_name_in_the_log_is_not_served(monkeypatch: pyt
         answer = await made.get("/teams/7/bookings")
         assert answer.status_code == 503
         assert made.network.to("tables.test") == []
+
+
+@pytest.mark.parametrize(("proxies", "peer"), [((), "127.0.0.1"), (("127.0.0.1",), "203.0.113.9")])
+async def test_the_source_is_the_one_that_a_trusted_proxy_gives(proxies: tuple[str, ...], peer: str) -> None:
+    """From anybody else the header counts for nothing."""
+    async with world() as made, served(made.app, trusted_proxies=proxies) as site, site.client() as one:
+        token = made.token()
+        await one.send(get(PATH, f"Authorization: Bearer {token}", "X-Forwarded-For: 203.0.113.9"))
+        assert (await one.answer()).status == 200
+        assert made.records.calls()[-1]["peer"] == peer

@@ -17,8 +17,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     Of a token (`grant`): `made`, `refused` or `failed`, its `audience` and `scopes`, `by` the issuer's name in the
     settings; or `revoked` for all that a caller had, `by` who did it. Of a change of a connector: the states `before`
     and `after`, the `digest` of its record, and the `account` of the machine beside the name that was given. Of the
-    log itself (`audit`): whose hash was `resolved`, `searched` or `forgotten`. Of the confirmation page (`session`):
-    `begun` or `ended`.
+    log itself (`audit`): who was to `resolve` a hash, to `search` for whose it is, or to `forget` them, that they are
+    `forgotten`, and that it was `refused`. Of the confirmation page (`session`): `begun` or `ended`.
     """
 
     time: str

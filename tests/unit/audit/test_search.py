@@ -67,6 +67,13 @@ async def test_a_long_log_is_read_in_pieces() -> None:
     assert last == [Found(2400, {**CALL, "trace_id": "t2400"})]
 
 
+async def test_a_word_in_another_place_is_not_what_was_asked_for() -> None:
+    """Every place has its own meaning, however alike the words are."""
+    store = await log_of(canonical({**CALL, "endpoint": "copilot", "connector": "x", "purpose": "Tables.cancel"}))
+    assert await found(store, connector="copilot") == []
+    assert await found(store, effect="Tables.cancel") == []
+
+
 @pytest.mark.parametrize("name", ["größe", 'a"b', "a\\b", "a\nb"])
 async def test_what_json_writes_otherwise_is_found_too(name: str) -> None:
     """No text is missed for how it is written."""
