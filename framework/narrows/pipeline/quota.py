@@ -161,6 +161,7 @@ class Quotas:
             tenant=tenant,
             connector=named,
             connector_version=connector.version if connector else None,
+            caller=call.named.hash if call.named else None,
             endpoint=call.endpoint.id,
             trace_id=call.span.trace_id,
             rule=rule,

@@ -69,7 +69,7 @@ function tookOf(answer, rehearsal, trace) {
     ["Allowed by", trace?.rule ?? rehearsal?.rule],
     ["Price taken", rehearsal ? price.taken ?? "nothing" : trace?.price ?? "nothing"],
     ["Price of the effects", price.asked],
-    ["Rate left", rates.map((left) => `${left.remaining} of ${left.rate}`).join(", ")],
+    ["Rate left", rates.map((left) => left.remaining === null ? left.rate : `${left.remaining} of ${left.rate}`).join(", ")],
     ["Receipt", receipt ? el("code", {}, receipt.length > 48 ? `${receipt.slice(0, 44)} …` : receipt) : ""],
     ["Stand-ins", rehearsal?.stand_ins?.join(", ")],
     ["Left out", rehearsal?.left_out?.join(", ")],
