@@ -18,6 +18,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from narrows import checks
+from narrows.audit.counting import count_commit, count_record
 from narrows.audit.keys import signer_of
 from narrows.audit.log import RecordLog
 from narrows.audit.persons import Persons
@@ -153,7 +154,9 @@ class Plan:
         self.receipts = Receipts.of(settings, self._key)
         self._around = around
         self._audit: AuditStore | None = None
-        self.log = RecordLog(around.write_record, self._make_writer)
+        self.log = RecordLog(
+            around.write_record, self._make_writer, heard=lambda record: count_record(self.telemetry, record)
+        )
         self.persons = Persons(lambda: self.audit, key=self._key, steady=self.steady)
         self.accounts = Accounts(bff.name, settings, Sealer(self._key, purpose="budgets").digest)
         self._new_id = around.new_id
@@ -228,6 +231,7 @@ class Plan:
             checkpoint_s=self.settings.audit.checkpoint_s,
             steady=self.steady,
             sleep=self._around.sleep,
+            heard=lambda *attempt: count_commit(self.telemetry, *attempt),
         )
 
     async def start(self) -> None:

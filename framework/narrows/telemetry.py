@@ -79,6 +79,7 @@ _PLAIN = (str, int, float)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
 _OTHER = "_OTHER"
 _COUNTED = ("narrows.mode", "narrows.tenant", "narrows.connector")
+_NOTHING = Metrics(None)
 _ERROR = Status(StatusCode.ERROR)
 # The empty context on purpose: whatever another tracer of this process left in the current one, such as baggage read
 # from a header, does not come along.
@@ -146,6 +147,10 @@ class CallSpan:
     def child(self, operation: str) -> OperationSpan:
         """Make the span of one operation, such as `Tables.book`; client spans made within become its children."""
         return OperationSpan(operation, self)
+
+    def measure(self, name: str, value: float, **labels: Value | None) -> None:
+        """Count or record for this call, as `Telemetry.count` and `record` do."""
+        _NOTHING.put(name, value, labels)
 
     def end(self, status: int, problem_type: str | None) -> None:
         """End the span with the status sent and the `type` of the problem, if one was; a second time does nothing."""
@@ -238,6 +243,12 @@ class _LiveCall(CallSpan):
         if self._instruments is None:
             return OperationSpan(operation, self)
         return _LiveOperation(self._instruments, self, operation)
+
+    def measure(self, name: str, value: float, **labels: Value | None) -> None:
+        if self._instruments is None:
+            super().measure(name, value, **labels)
+        else:
+            self._instruments.metrics.put(name, value, labels)
 
     def end(self, status: int, problem_type: str | None) -> None:
         instruments, self._instruments = self._instruments, None

@@ -19,7 +19,7 @@ Points = list[tuple[dict[str, Any], float]]
 
 
 @asynccontextmanager
-async def measured() -> AsyncIterator[tuple[World, Any]]:
+async def measured(**over: Any) -> AsyncIterator[tuple[World, Any]]:
     """The world, and what reads its metrics: by name the points, each with labels and number."""
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], shutdown_on_exit=False)
@@ -33,7 +33,7 @@ async def measured() -> AsyncIterator[tuple[World, Any]]:
             for metric in scope.metrics
         }  # fmt: skip
 
-    async with world(around={"meter_provider": provider}) as made:
+    async with world(around={"meter_provider": provider}, **over) as made:
         yield made, points
     provider.shutdown()
 
@@ -85,6 +85,28 @@ async def test_price_effects_and_what_narrowing_left_out_are_counted() -> None:
     assert left == sent - len(answer.content) > 0
     assert of(points["narrows.narrowed.fields"], endpoint=SUGGEST) > 3
     assert of(points["narrows.exchanges"], event="made") > 0
+
+
+async def test_budgets_and_records_are_counted_as_they_are_put_down() -> None:
+    """What of a shared budget is used, when it was crossed and when it stopped a call, and each record by its kind."""
+    async with measured(tenants={"example": {"budgets": ["0.10 EUR/day"]}}) as (made, read):
+        statuses = [
+            (await made.post("/teams/7/bookings", NEW | {"starts_at": f"2025-12-{n}T12:00:00Z"})).status_code
+            for n in (26, 27, 28)
+        ]
+        assert statuses == [201, 201, 402]
+        points = read()
+        records = made.records.all()
+    ((labels, used),) = points["narrows.budget.used"]
+    assert (labels["narrows.tenant"], "narrows.connector" in labels, used) == ("example", False, 1.0)
+    crossed = {labels["narrows.event"]: labels for labels, _ in points["narrows.budget.events"]}
+    assert set(crossed) == {"soft", "hard"}
+    assert crossed["hard"] == {**labels, "narrows.endpoint": BOOK, "narrows.event": "hard"}
+    assert of(points["narrows.audit.records"], event="call") == 3
+    assert of(points["narrows.audit.records"], event="budget") == 2
+    assert sum(number for _, number in points["narrows.audit.records"]) == len(records)
+    assert 0 < of(points["narrows.audit.commit.size"], outcome="ok") <= len(records)
+    assert of(points["narrows.audit.commit.duration"]) > 0
 
 
 async def test_nothing_that_a_client_sends_is_in_a_label() -> None:

@@ -20,11 +20,17 @@ class RecordLog:
     """Keeps each record in the audit log, and hands it to `write` as one whole line, newline included.
 
     What is raised goes on to the caller: a record that is not kept must not pass for one that is. `writer` gives what
-    writes into the log, when it is first needed; without it the lines are all there is.
+    writes into the log, when it is first needed; without it the lines are all there is. `heard` is told of each record.
     """
 
-    def __init__(self, write: Callable[[bytes], object], writer: Callable[[], Writer] | None = None) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], object],
+        writer: Callable[[], Writer] | None = None,
+        heard: Callable[[Recorded], None] = lambda _: None,
+    ) -> None:
         self._write = write
+        self._heard = heard
         self._make = writer
         self._made: Writer | None = None
 
@@ -70,3 +76,4 @@ class RecordLog:
 
     def _line(self, record: Recorded) -> None:
         self._write(json_line(msgspec.structs.asdict(record)))
+        self._heard(record)

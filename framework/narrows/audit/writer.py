@@ -38,7 +38,8 @@ class Writer:
     """Adds leaves to the log of one store. At most about `most` of them wait: those of calls that began before.
 
     Every `checkpoint_s` seconds in which the log grew, `signer` signs how far it goes. `failing` says that the last
-    attempt to write failed.
+    attempt to write failed. `heard` is told of each attempt: its seconds (None: it failed), its records, and how many
+    wait after it.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class Writer:
         checkpoint_s: float = 60.0,
         steady: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        heard: Callable[[float | None, int, int], None] = lambda *_: None,
     ) -> None:
+        self._heard = heard
         self._store = store
         self._signer = signer
         self._most = most
@@ -177,6 +180,7 @@ class Writer:
         Until an answer says otherwise they may have been added, because an answer can be lost: then the same are tried
         again at the same place, and whoever finds them there already was successful before.
         """
+        began = self._steady()
         head, unsure = self._head or await self._rebase(), self._doubt > 0
         batch = [waiting.leaf for waiting in islice(self._queue, self._doubt or _BATCH)]
         hashes = [leaf_hash(leaf) for leaf in batch]
@@ -191,6 +195,7 @@ class Writer:
             if added:
                 break
         self._taken(len(batch))
+        self._heard(self._steady() - began, len(batch), len(self._queue))
 
     async def _rebase(self) -> Head:
         """The head as it is now: it goes on from the last that was seen, or the log is broken."""
@@ -223,6 +228,7 @@ class Writer:
         if not self.failing:
             _log.error("the audit log cannot be written, so nothing is answered: %s", type(fault).__name__)
         self.failing = True
+        self._heard(None, self._doubt, len(self._queue))
         for waiting in self._queue:
             if waiting.done is not None and not waiting.done.done():
                 waiting.done.set_exception(_away())

@@ -94,7 +94,11 @@ def tenant_budgets(texts: Iterable[str], parse: Callable[..., Budget]) -> tuple[
 
 def tell(log: RecordLog, call: Call, held: Sequence[Held], verdict: Verdict) -> None:
     """Put down what the operators have to know of the accounts of a call: each thing once in a period."""
-    for (budget, _), standing in zip(held, verdict.each, strict=True):
+    for (budget, account), standing in zip(held, verdict.each, strict=True):
+        if call.connector is not None and budget.per != "caller":  # a metric of each person would name nobody
+            own = None if budget.per == "tenant" else call.connector.id
+            used, rule = standing.used / max(1, account.limit), str(budget)
+            call.span.measure("narrows.budget.used", used, tenant=call.connector.tenant, connector=own, rule=rule)
         if standing.told is None or call.connector is None:
             continue
         event = Event(
