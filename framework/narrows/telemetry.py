@@ -382,14 +382,14 @@ class Telemetry:
         """Count one upstream write that was sent, or that a rehearsal noted instead."""
         self.count("narrows.effects", operation=operation, mode=mode)
 
-    def count(self, name: str, amount: float = 1, **labels: Value | None) -> None:
+    def count(self, name: str, amount: float = 1, /, **labels: Value | None) -> None:
         """Add to a counter of `narrows.telemetry_names.METRICS`; `tenant="acme"` is its label `narrows.tenant`.
 
         A label that is None is left out. Raises `ValueError` for what is not in the list, and never shows a value.
         """
         self._metrics.put(name, amount, labels)
 
-    def record(self, name: str, value: float, **labels: Value | None) -> None:
+    def record(self, name: str, value: float, /, **labels: Value | None) -> None:
         """Record a value into a histogram, or set a gauge, of the same list, by the same rules as `count`."""
         self.count(name, value, **labels)
 

@@ -113,7 +113,7 @@ async def test_the_writer_tells_each_attempt() -> None:
     writer.put(make_leaf(2))
     with pytest.raises(Unavailable):
         await writer.flush()
-    while writer.waiting:
+    for _ in range(9):
         await asyncio.sleep(0)
     await writer.close()
     assert told == [(0.0, 1, 0), (None, 2, 2), (0.0, 2, 0)]
