@@ -36,6 +36,7 @@ TABLES = {
     "`[alerts.rules.new_origin]`": alerting.OriginSettings,
     "`[alerts.rules.volume]`": alerting.VolumeSettings,
     "`[alerts.rules.drift]`": alerting.DriftSettings,
+    "`[alerts.rules.budget]`": alerting.BudgetSettings,
     "`[alerts.rules.deprecated]`": alerting.DeprecatedSettings,
     "`[alerts.rules.unused]`": alerting.UnusedSettings,
     "`[alerts.webhooks.<name>]`": settings.WebhookSettings,

@@ -50,8 +50,7 @@ class Engine:
         at = seen.at
         if self.state.first is None:
             self.state.first = at
-        findings = self._anonymous(seen, at) if seen.connector is None else self._of(seen.connector, seen, at)
-        return [alert for found in findings if (alert := self._alert(found, seen, index, at))]
+        return [alert for found in self._findings(seen, at) if (alert := self._alert(found, seen, index, at))]
 
     def look(self, entries: Iterable[Registered], now: float) -> list[Alert]:
         """Look at what nobody uses, once a day (UTC); `now` is seconds since 1970."""
@@ -67,6 +66,12 @@ class Engine:
             if found and (alert := self._alert(found, seen, self.state.cursor, now)):
                 told.append(alert)
         return told
+
+    def _findings(self, seen: Seen, at: float) -> Iterable[Finding]:
+        """What is unusual in a record, by what it is about."""
+        if seen.event == "budget":
+            return (rules.budget(seen, at),)
+        return self._anonymous(seen, at) if seen.connector is None else self._of(seen.connector, seen, at)
 
     def _of(self, connector: str, seen: Seen, at: float) -> Iterator[Finding]:
         """What is unusual in a call of a connector."""

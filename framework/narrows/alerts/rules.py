@@ -169,6 +169,21 @@ def volume(pattern: Pattern, what: str, rule: VolumeSettings, learn_days: int, a
     )
 
 
+def budget(seen: Seen, at: float) -> Finding:
+    """A budget of which a threshold was crossed (`soft`), or that stopped a call (`hard`)."""
+    whose = "its budget" if seen.connector else f"the budget of {seen.tenant or 'everybody'}"
+    return Finding(
+        rule="budget",
+        what=f"{whose} {'stopped a call' if seen.what == 'hard' else 'is nearly used up'}",
+        observed=f"{seen.amount} in this period so far",
+        usual="what its record or the settings allow",
+        limit=seen.rule or "",
+        since=timestamp(at),
+        remedy="see what it spends on; who needs more asks for it in its record, which somebody else approves",
+        thing=f"{seen.rule} {seen.what} {'' if seen.connector else seen.tenant}".strip(),
+    )
+
+
 def deprecated(seen: Seen, at: float, when: float, rule: DeprecatedSettings) -> Finding:  # noqa: ARG001 - as above
     """A call to an endpoint that is declared deprecated."""
     return Finding(

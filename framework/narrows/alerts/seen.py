@@ -13,7 +13,7 @@ REFUSALS = frozenset({401, 403, 429})
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """One call as the log tells it; the fields are those of `narrows.audit.record.Record`."""
+    """One call as the log tells it, or one budget; the fields are those of `Record` and `Event` of `narrows.audit`."""
 
     time: str
     event: str
@@ -29,6 +29,9 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
     records: int = 0
     trace_id: str = ""
+    what: str = ""
+    rule: str | None = None
+    amount: str | None = None
 
     @property
     def at(self) -> float:
@@ -45,10 +48,10 @@ _decode = msgspec.json.Decoder(Seen).decode
 
 
 def read(leaf: bytes) -> Seen | None:
-    """The call that a leaf tells of; None for any other record, and for the sandbox, where nothing is touched."""
+    """The call or budget that a leaf tells of; None for any other record, and for what is in the sandbox."""
     try:
         seen = _decode(leaf)
-        return seen if seen.event == "call" and seen.mode != "sandbox" and seen.at else None
+        return seen if seen.event in ("call", "budget") and seen.mode != "sandbox" and seen.at else None
     except (msgspec.DecodeError, ValueError):  # a record of a later version, whose fields have other types
         return None
 

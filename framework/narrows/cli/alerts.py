@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from narrows.alerts.alert import Alert
     from narrows.cli.audit_opened import Opened
 
-_RULES = ("spike", "refusals", "new_endpoint", "new_origin", "volume", "drift", "deprecated", "unused")
+_RULES = ("spike", "refusals", "new_endpoint", "new_origin", "volume", "drift", "budget", "deprecated", "unused")
 
 
 @click.command("alerts", short_help="Show what is unusual in the audit log.")

@@ -11,7 +11,9 @@ from msgspec import Meta
 
 from narrows.settings.basis import Amount, Part, Seconds, Secret, Text
 
-AlertRule = Literal["spike", "refusals", "new_endpoint", "new_origin", "volume", "drift", "deprecated", "unused"]
+AlertRule = Literal[
+    "spike", "refusals", "new_endpoint", "new_origin", "volume", "drift", "budget", "deprecated", "unused"
+]
 Reaction = Literal["ignore", "tell", "suspend", "revoke"]
 
 Quiet = Annotated[float, Meta(ge=0, le=90 * 86_400)]
@@ -85,6 +87,10 @@ class DriftSettings(RuleSettings, frozen=True, kw_only=True):
     quiet_s: Quiet = 7 * DAY_S
 
 
+class BudgetSettings(RuleSettings, frozen=True, kw_only=True):
+    """Budgets of which a threshold was crossed, or that stopped a call."""
+
+
 class DeprecatedSettings(RuleSettings, frozen=True, kw_only=True):
     """Calls to endpoints that are declared deprecated."""
 
@@ -107,6 +113,7 @@ class AlertRules(Part, frozen=True, kw_only=True):
     new_origin: OriginSettings = OriginSettings()
     volume: VolumeSettings = VolumeSettings()
     drift: DriftSettings = DriftSettings()
+    budget: BudgetSettings = BudgetSettings()
     deprecated: DeprecatedSettings = DeprecatedSettings()
     unused: UnusedSettings = UnusedSettings()
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from narrows.settings.alerting import RefusalSettings, SpikeSettings, VolumeSettings
+from narrows.audit.canonical import leaf_of
+from narrows.audit.events import Event
+from narrows.settings.alerting import BudgetSettings, RefusalSettings, SpikeSettings, VolumeSettings
 from tests.unit.alerts.traffic import DAY, FACTS, MONDAY, Traffic, settings
 
 WEEKS_2 = MONDAY + 14 * DAY
@@ -229,6 +231,28 @@ def test_a_day_of_much_data(what):
     assert alert.observed == f"145000 {what} in this day so far"
     assert alert.usual == f"40000 {what}, spread 6000, over 10 days on working days"
     assert alert.limit == f"140000 {what} a day"
+
+
+@pytest.mark.parametrize(
+    ("what", "connector", "said"),
+    [
+        ("soft", "app", "its budget is nearly used up"),
+        ("hard", "app", "its budget stopped a call"),
+        ("hard", None, "the budget of example stopped a call"),
+    ],
+)
+def test_budgets(what, connector, said):
+    """What the budgets put down is told as an alert too, and nothing is learned from it."""
+    event = Event(
+        time="2026-01-05T00:00:00.000Z", event="budget", what=what, bff="shop", tenant="example", connector=connector,
+        rule="5.00 EUR/day", amount="4.05 EUR",
+    )  # fmt: skip
+    traffic = Traffic(settings(budget=BudgetSettings(then="suspend")))
+    (alert,) = traffic.feed(leaf_of(event))
+    assert (alert.rule, alert.what, alert.observed) == ("budget", said, "4.05 EUR in this period so far")
+    assert (alert.limit, alert.tenant, alert.then) == ("5.00 EUR/day", "example", "suspend" if connector else "tell")
+    assert traffic.feed(leaf_of(event)) == []
+    assert traffic.engine.state.connectors == {}
 
 
 def test_deprecated_endpoints():

@@ -140,6 +140,8 @@ def arrange(bff: Bff, run: Run, reach: Reach, environ: Mapping[str, str] | None 
         "connectors": {**document.get("connectors", {}), **_connectors(next(iter(clients)))},
         "stores": _stores(document.get("stores", {}), run, governed=governed),
         "audit": {},
+        # Nobody outside is told of what is tried here, and no secret is needed to sign it.
+        "alerts": {**_table(document, "alerts"), "webhooks": {}},
         "serving": {**_limits(document.get("serving", {})), "host": HOST, "port": run.port},
     }
     settings = read_settings(changed, where=file.name, environ=variables)

@@ -74,6 +74,20 @@ def test_secrets_of_elsewhere_are_not_asked_for(tmp_path):
     assert str(tmp_path / "roles.csv") in found.watch
 
 
+def test_nobody_outside_is_told_of_alerts(tmp_path):
+    """Receivers are left out with their keys; the rules stay, so that they can be tried."""
+    more = """
+[alerts.rules.spike]
+floor = 7
+
+[alerts.webhooks.ops]
+url = "https://ops.lunch.test"
+keys = [{ env = "NOT_SET_HERE" }]
+"""
+    alerts = arranged(tmp_path, SETTINGS + more).settings.alerts
+    assert (alerts.webhooks, alerts.rules.spike.floor) == ({}, 7)
+
+
 def test_an_upstream_is_real_if_it_is_there(tmp_path):
     """What listens on loopback is used as it is; what does not, and a placeholder, is made up and says why."""
     nothing = {one.name: one for one in arranged(tmp_path).upstreams}
