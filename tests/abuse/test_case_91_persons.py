@@ -92,7 +92,7 @@ async def test_case_91_nothing_of_whoever_was_forgotten_can_be_tried(tmp_path: P
 
 
 async def test_case_91_the_log_names_nobody(tmp_path: Path) -> None:
-    """Of a person there is a hash, in records, in keys and in the file; whoever has no key of the store reads no more."""
+    """Of a person there is a hash, in records and in the file; whoever has no key of the store reads no more."""
     canary = "canary-anna-17"
     async with logged(tmp_path) as (made, store):
         await made.get(BOOKINGS)
