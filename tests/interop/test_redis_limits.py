@@ -150,6 +150,46 @@ async def test_a_server_that_is_killed_forgets_nothing(limiter, server, redis_pe
     assert [(await limiter.take([("ann", THREE)])).allowed for _ in range(2)] == [True, False]
 
 
+async def test_many_at_once_need_no_more_connections_than_one(limiter, server):
+    """What comes while the server is asked goes along with the next question; nobody waits for a connection."""
+    answers = await asyncio.gather(*(limiter.take([("ann", Rate(1500, 60))]) for _ in range(2000)))
+    assert sum(answer.allowed for answer in answers) == 1500
+    assert (len(server.pool._get_in_use_connections()), len(server.pool._get_free_connections())) == (0, 1)
+
+
+async def test_who_goes_away_while_the_server_is_asked_holds_up_nobody(limiter):
+    """What was sent is counted, and those beside it are answered."""
+    tasks = [asyncio.create_task(limiter.take([("ann", THREE)])) for _ in range(3)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    assert [task.allowed for task in await asyncio.gather(tasks[0], tasks[2])] == [True, True]
+    assert not (await limiter.take([("ann", THREE)])).allowed
+
+
+async def test_what_a_script_cannot_do_is_a_store_that_is_away(limiter, server, place):
+    """Another program that wrote over our keys is no reason to let anybody through."""
+    await server.ask("rates", lambda redis: redis.set(f"{{{place}}}:used", "no hash"))
+    with pytest.raises(Unavailable):
+        await limiter.take([("ann", THREE)])
+
+
+async def test_a_fault_of_ours_leaves_nobody_waiting(limiter, monkeypatch):
+    """It ends the questions that were sent, and the next ones are sent again."""
+
+    def broken(*_: Any) -> Any:
+        raise LookupError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(limiter.storage, "_arguments", broken)
+        taking = asyncio.create_task(limiter.take([("ann", THREE)]))
+        await asyncio.sleep(0)
+        with pytest.raises(LookupError):
+            await limiter.storage._sending
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+    assert (await limiter.take([("ann", THREE)])).allowed
+
+
 # --- whole calls, over processes --------------------------------------------------------------------------------------
 
 

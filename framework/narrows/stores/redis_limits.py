@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import asyncio
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from limits.aio.storage import RedisStorage
 from limits.aio.storage.redis.redispy import RedispyBridge
+from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
+from redis.exceptions import NoScriptError
 
+from narrows.errors import Unavailable
 from narrows.stores import Allowed, Left, Wanted
 from narrows.stores.limits import AllOrNothing, SteadyClock, WindowsTogether
 from narrows.stores.limits_memory import BUSY_S
 from narrows.stores.redis_server import RedisServer
 
+_CALLED = "rates"
+# What a busy process sends together; more would keep other processes waiting while the server works on it.
+_BATCH = 64
 _SCRIPT = """
 local used, ends, clock = KEYS[1], KEYS[2], KEYS[3]
 local verb, lease, claim, cap = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -110,6 +117,15 @@ return answer
 """
 
 
+class _Question(NamedTuple):
+    """What the script is asked, and where its answer goes: None when the server is away."""
+
+    verb: str
+    wanted: Sequence[Wanted]
+    lease: str
+    answer: asyncio.Future[list[int] | None]
+
+
 class RedisWindows(RedisStorage, WindowsTogether):
     """A storage of `limits` in Redis, on the connections of a `RedisServer`; see `RedisLimiter`."""
 
@@ -124,6 +140,8 @@ class RedisWindows(RedisStorage, WindowsTogether):
         # One slot of a cluster for all of them, else they could not be judged together.
         self._keys = [f"{{{name}}}:{part}" for part in ("used", "ends", "clock")]
         self._ahead_ms: float | None = None
+        self._waiting: deque[_Question] = deque()
+        self._sending: asyncio.Task[None] | None = None
 
     async def judge(self, wanted: Sequence[Wanted], *, take: bool, lease: str = "") -> Allowed:
         """Say whether all rates allow one more, and take it of each if they do and `take` says so."""
@@ -142,21 +160,64 @@ class RedisWindows(RedisStorage, WindowsTogether):
         await self._run("go", [one for one in wanted if one[1].is_concurrent], lease)
 
     async def _run(self, verb: str, wanted: Sequence[Wanted], lease: str = "") -> list[int]:
-        """Ask the script, and learn by how much the store's time is ahead of this process's own at the least."""
-        cap, *waits = self._bounds
-        arguments: list[str | int] = [verb, lease, self._claim(), cap, *waits]
-        for (key, rate), times in Counter(wanted).items():
-            kind = "l" if rate.is_concurrent else "w"
-            arguments += (
-                f"{kind}{key}/{rate.amount}/{rate.seconds}/{rate.per}",
-                rate.amount,
-                rate.seconds * 1000,
-                times,
-            )
-        answer: list[int] = await self._server.ask("rates", lambda redis: self._script(self._keys, arguments, redis))
-        ahead = answer[0] - self._clock() * 1000
-        self._ahead_ms = ahead if self._ahead_ms is None else max(ahead, self._ahead_ms)
+        """Ask the script. Raises `Unavailable` when the server is away."""
+        question = _Question(verb, wanted, lease, asyncio.get_running_loop().create_future())
+        self._waiting.append(question)
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send())
+        answer = await question.answer
+        if answer is None:
+            raise Unavailable(f"The store of {_CALLED} is away.", headers={"Retry-After": "5"})
         return answer
+
+    async def _send(self) -> None:
+        """Send what waits, together: while one batch is on its way the next gathers, and needs no more connections."""
+        batch: list[_Question] = []
+        try:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
+                for question, answer in zip(batch, await self._answers(batch), strict=True):
+                    if not question.answer.done():  # a client that went away does not wait any more
+                        question.answer.set_result(answer)
+        finally:
+            # Whatever ends this early, nobody waits for an answer that does not come.
+            for question in batch:
+                question.answer.cancel()
+            self._sending = None
+
+    async def _answers(self, batch: Sequence[_Question]) -> Sequence[list[int] | None]:
+        """The answers to a batch, each None when the server is away; and learn how far ahead its time is at least."""
+        claim = self._claim()
+        try:
+            answers = await self._server.ask(_CALLED, lambda redis: self._batch(redis, claim, batch))
+        except Unavailable:
+            return [None] * len(batch)
+        ahead = answers[-1][0] - self._clock() * 1000
+        self._ahead_ms = ahead if self._ahead_ms is None else max(ahead, self._ahead_ms)
+        return answers
+
+    async def _batch(self, redis: Redis, claim: int, batch: Sequence[_Question]) -> list[list[int]]:
+        """Run the script for each question, in one round trip; a server that does not know it yet did nothing."""
+        pipe = redis.pipeline(transaction=False)
+        for question in batch:
+            pipe.evalsha(self._script.sha, len(self._keys), *self._keys, *self._arguments(question, claim))
+        answers = await pipe.execute(raise_on_error=False)
+        if isinstance(answers[0], NoScriptError):
+            await redis.script_load(_SCRIPT)
+            return await self._batch(redis, claim, batch)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+    def _arguments(self, question: _Question, claim: int) -> list[str | int]:
+        cap, *waits = self._bounds
+        arguments: list[str | int] = [question.verb, question.lease, claim, cap, *waits]
+        for (key, rate), times in Counter(question.wanted).items():
+            kind = "l" if rate.is_concurrent else "w"
+            member = f"{kind}{key}/{rate.amount}/{rate.seconds}/{rate.per}"
+            arguments += (member, rate.amount, rate.seconds * 1000, times)
+        return arguments
 
     def _claim(self) -> int:
         """What time it is at least in the store, in milliseconds; -1 from whoever was not there yet."""
