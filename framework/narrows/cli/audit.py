@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from narrows.audit.search import Wanted
 
 _PAUSE_S = 1.0
+_EVENTS = ("call", "grant", "limit", "budget", "policy", "review", "connector", "alert", "session", "audit")
+_OUTCOMES = ("ok", "denied", "refused", "failed", "cancelled")
+_TIME = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d{1,3})?)?)?)?)?)?Z?", re.ASCII)
+
+
+def _time(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A time as records are compared with it. Raises `click.BadParameter` for one in another form."""
+    if value is not None and not _TIME.fullmatch(value):
+        raise click.BadParameter("write it in UTC, or its beginning: 2026-11-25, 2026-11-25T10:30", context, parameter)
+    return value.removesuffix("Z") if value is not None else None
 
 
 @click.group("audit", short_help="Search the audit log, verify it, and forget a person in it.")
@@ -75,7 +86,7 @@ async def _from(log: Opened, at: int, tell: Callable[..., None]) -> int:
 
 @command.command("search", short_help="Find records: who did what, when, from where, with which program.")
 @shared
-@click.option("--event", help="call, grant, limit, budget, policy, review, connector, alert, session or audit.")
+@click.option("--event", type=click.Choice(_EVENTS), help="What kind of record.")
 @click.option("--connector", help="The id of a program.")
 @click.option("--caller", help="The hash of a caller.")
 @click.option("--person", help="A caller as issuer|subject, by the issuer's name in the settings; see --by.")
@@ -83,12 +94,12 @@ async def _from(log: Opened, at: int, tell: Callable[..., None]) -> int:
 @click.option("--tenant", help="An organisation.")
 @click.option("--endpoint", help="An endpoint, such as where2eat.book_table.")
 @click.option("--effect", help="An operation that was done, or rehearsed, such as Tables.book.")
-@click.option("--outcome", help="ok, denied, refused, failed or cancelled.")
+@click.option("--outcome", type=click.Choice(_OUTCOMES), help="How a call ended.")
 @click.option("--mode", type=click.Choice(["live", "rehearse", "sandbox"]), help="Whether it was live.")
 @click.option("--from", "peer", help="A source address.")
 @click.option("--trace", "trace_id", help="A trace id, as a problem tells it.")
-@click.option("--since", help="A time in UTC, or its beginning: 2026-11-25T10.")
-@click.option("--until", help="A time in UTC before which it was.")
+@click.option("--since", callback=_time, help="A time in UTC, or its beginning: 2026-11-25T10.")
+@click.option("--until", callback=_time, help="A time in UTC before which it was.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at the most.")
 @click.option("--format", "form", type=click.Choice(["text", "line", "json"]), default="text", show_default=True)
 def find(target: str, settings: str | None, limit: int, form: str, person: str | None, by: str, **said: Any) -> None:

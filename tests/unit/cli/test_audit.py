@@ -153,6 +153,16 @@ def test_records_are_found_by_what_they_say(lunch: str) -> None:
     assert result.stderr == "There is more than these 2: narrow it, or give a higher --limit.\n"
 
 
+def test_a_time_in_another_form_is_refused(lunch: str) -> None:
+    """Rather than nothing found: an hour of another zone would look like a time in UTC."""
+    keep(lunch, {"time": "2026-11-25T10:00:00.500Z"})
+    for wrong in ("yesterday", "2026-11-25 10:00", "2026-11-25T10:00:00+01:00", "25.11.2026"):
+        assert "write it in UTC" in run("search", lunch, "--since", wrong, code=2)
+    for right in ("2026", "2026-11", "2026-11-25T10:00:00Z", "2026-11-25T10:00:00.500Z"):
+        assert len(told("search", lunch, "--since", right)) == 1, right
+    assert "Nothing" in run("search", lunch, "--until", "2026-11-25T10:00:00.500", code=1)
+
+
 def test_the_newest_are_shown_a_line_each(lunch: str) -> None:
     """Calls and what is beside them, the oldest first."""
     caller = keep(lunch, {}, {"connector": None, "caller": None})
