@@ -49,6 +49,17 @@ async def test_a_booking_answers_who_did_what() -> None:
     assert (rehearsed["mode"], rehearsed["price"], live["receipt"]) == ("rehearse", None, rehearsed["rehearsal"])
 
 
+async def test_records_of_an_answer_are_counted() -> None:
+    """As many as its lists hold; of what was refused nothing went out."""
+    async with world() as made:
+        answers = [await made.get(f"/teams/7/dining-suggestions?limit={limit}") for limit in (1, 3)]
+        await made.get("/teams/8/dining-suggestions")
+        one, three, refused = (call["records"] for call in made.records.all() if call["event"] == "call")
+    assert [len(answer.json()) for answer in answers] == [1, 3]
+    assert 1 <= one < three
+    assert refused == 0
+
+
 async def test_no_free_text_is_recorded() -> None:
     """Neither what was sent nor what does not hold; of a person only a hash."""
     async with world() as made:

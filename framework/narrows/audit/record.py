@@ -28,7 +28,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     `arguments` are those of the call that a record may show (`narrows.audit.redaction`), and the id in `domain` is one
     of them; `hidden` names the others, and `arguments_digest` is one of all of them under the caller's own key. `size`
-    is that of the answer's body, in bytes.
+    is that of the answer's body, in bytes, and `records` how many items its lists and mappings hold, at least one.
     """
 
     time: str
@@ -55,6 +55,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     arguments_digest: str | None = None
     effects: tuple[str, ...] = ()
     size: int = 0
+    records: int = 0
     price: str | None = None
     duration_ms: float
     peer: str = ""

@@ -20,6 +20,7 @@ from narrows.pipeline.measuring import measure
 from narrows.pipeline.offering import Offers
 from narrows.pipeline.rehearsal import owner_of, write_document
 from narrows.pipeline.replies import SAFE, problem_reply
+from narrows.pipeline.volume import records_in
 from narrows.stores import Commits, Rehearsals
 from narrows.telemetry import CallSpan, Telemetry
 from narrows.upstreams.commitment import outcomes_of
@@ -263,6 +264,7 @@ class Settle:
             arguments_digest=_digest(call),
             effects=(*call.sent, *call.unknown, *(effect.operation for effect in call.effects)),
             size=len(reply.body),
+            records=records_in(call.answer) if outcome == "ok" else 0,
             price=str(call.price) if call.price else None,
             duration_ms=round(max(0.0, self._now() - call.started) * 1000, 3),
             peer=call.raw.peer,

@@ -80,6 +80,7 @@ def test_record_is_one_canonical_line() -> None:
         "arguments_digest": "d",
         "effects": ["Tables.book"],
         "size": 12,
+        "records": 0,
         "endpoint": "book",
         "event": "call",
         "method": "POST",

@@ -168,6 +168,7 @@ async def test_an_answer_has_one_record_and_one_span() -> None:
         "arguments_digest": arguments_digest(calls.NAMED, b'{"team_id":7}'),
         "effects": ["Tables.book", "Tables.pay"],
         "size": 2,
+        "records": 1,
         "price": "0.05 EUR",
         "duration_ms": 250.0,
         "peer": "192.0.2.1",
