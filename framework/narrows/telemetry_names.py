@@ -38,6 +38,7 @@ def _of(kind: Kind, unit: str, description: str, *labels: str, buckets: tuple[fl
 
 
 METRICS: Mapping[str, Metric] = {
+    "narrows.info": _of("gauge", "", "1 as long as a process serves a BFF.", "bff", "version"),
     # --- calls
     "http.server.request.duration": Metric(
         "histogram",

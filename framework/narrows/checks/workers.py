@@ -16,6 +16,22 @@ _BROKEN = {
 }
 
 
+def port_refusals(settings: Settings, workers: int) -> list[Refusal]:
+    """Metrics of so many workers need as many ports: a worker without one could not start."""
+    telemetry = settings.telemetry
+    if telemetry.prometheus is None or telemetry.prometheus_ports >= workers:
+        return []
+    return [
+        Refusal(
+            code="workers-ports",
+            subject="telemetry.prometheus_ports",
+            where="narrows.toml",
+            rule=f"{workers} workers need as many ports to be read at, and may take {telemetry.prometheus_ports}",
+            remedy=f"set telemetry.prometheus_ports to {workers} or more, and have Prometheus read each of them",
+        )
+    ]
+
+
 def worker_refusals(settings: Settings) -> list[Refusal]:
     """One refusal for each store that only one process can use."""
     return [

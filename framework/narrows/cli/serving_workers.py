@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, TextIO
 
 from narrows.audit.diagnostics import install_json_logging
-from narrows.checks.workers import worker_refusals
+from narrows.checks.workers import port_refusals, worker_refusals
 from narrows.cli.server import url_of
 from narrows.cli.target import named
 from narrows.cli.workers import bind, run_workers, this_command
@@ -29,7 +29,7 @@ def serve_workers(target: str, settings: str | None, count: int, stream: TextIO)
     value = named(target)
     bff = value if isinstance(value, Bff) else value.plan.bff
     read = _read(bff, settings) if value is bff else value.plan.settings
-    if refusals := worker_refusals(read):
+    if refusals := [*worker_refusals(read), *port_refusals(read, count)]:
         raise StartRefused(refusals)
     how = listening(read)
     make_config(None, **how)

@@ -22,7 +22,7 @@ def prometheus_rules(plan: Plan, job: str | None = None) -> str:
     With `job`, it is about what Prometheus scrapes under that name alone.
     """
     bff, series = plan.bff, Series(job)
-    alerts = [*_calls(bff, series), *_limits(bff, series), *_parts(plan, series), *_keeping(series)]
+    alerts = [*_calls(bff, series), *_limits(bff, series), *_parts(plan, series), *_keeping(bff, series)]
     groups = [*objective_groups(bff, series), Group(f"narrows-{bff.name}", "30s", alerts)]
     return write_rules(groups, HEAD.format(name=bff.name, version=bff.version))
 
@@ -120,8 +120,16 @@ def _parts(plan: Plan, series: Series) -> Iterator[Alert]:
     )
 
 
-def _keeping(series: Series) -> Iterator[Alert]:
-    """Stores, and the audit log."""
+def _keeping(bff: Bff, series: Series) -> Iterator[Alert]:
+    """The BFF itself, stores, and the audit log."""
+    yield Alert(
+        "NarrowsAbsent",
+        f"absent({series('narrows.info', bff=is_(bff.name))})",
+        {"severity": "page"},
+        f"No process of {bff.name} is seen",
+        "None is running, or Prometheus cannot read its metrics; then no other of these alerts is told.",
+        "5m",
+    )
     yield Alert(
         "NarrowsStoreAway",
         grew(series("narrows.store.away"), "5m", "store", "event"),

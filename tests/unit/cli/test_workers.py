@@ -4,11 +4,13 @@ import asyncio
 import logging
 import os
 import queue
+import re
 import runpy
 import signal
 import socket
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from logging.handlers import QueueHandler
 from pathlib import Path
@@ -18,12 +20,12 @@ import pytest
 import uvicorn
 from click.testing import CliRunner
 
-from narrows.checks.workers import _BROKEN, worker_refusals
+from narrows.checks.workers import _BROKEN, port_refusals, worker_refusals
 from narrows.cli import main, workers
 from narrows.cli.run import MOST_WORKERS
 from narrows.cli.worker import BEAT_S, Leash
 from narrows.cli.workers import Supervisor, WorkerProcess, bind
-from narrows.settings import Settings, StoreSettings
+from narrows.settings import Settings, StoreSettings, TelemetrySettings
 from narrows.stores.opening import _KINDS
 from tests.unit.cli.lunch import KEY, write_lunch
 
@@ -387,6 +389,64 @@ def test_workers_serve_and_outlive_one_that_is_killed(tmp_path, monkeypatch):
     assert (result.exit_code, watching.statuses) == (0, [200, 200])
     assert watching.commands
     assert not [command for command in watching.commands if KEY in command]
+
+
+class Scraping(Watching):
+    """Reads the metrics of each worker, kills one, and reads those of the one that takes its place."""
+
+    def __init__(self, port):
+        super().__init__()
+        self.port = port
+
+    def watch(self):
+        self.hear("serves on")
+        self.read()
+        (worker, *_) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        os.kill(int(worker), signal.SIGKILL)
+        self.hear("another takes its place")
+        self.read()
+
+    def read(self):
+        for port in (self.port, self.port + 1):
+            until = time.monotonic() + PATIENCE_S
+            while time.monotonic() < until:
+                try:
+                    metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+                except httpx.TransportError:
+                    continue  # that worker is not there yet
+                self.statuses.append(re.findall('service_instance_id="([^"]+)"', metrics)[0])
+                break
+
+
+def test_each_worker_has_metrics_at_a_port_of_its_own(tmp_path, monkeypatch):
+    """So has the one that takes the place of another: two ports, and never the same process behind both."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    path = shared_lunch(tmp_path, "lunch_measured", monkeypatch)
+    metrics = f'\n[telemetry]\nprometheus = "127.0.0.1:{port}"\nprometheus_ports = 2\n'
+    path.write_text(path.read_text() + metrics)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    scraping = Scraping(port)
+    scraping.start()
+    result = CliRunner().invoke(main, ["run", "lunch_measured:bff", "--workers", "2", "--settings", "narrows.toml"])
+    scraping.join(PATIENCE_S)
+    logging.getLogger("narrows.cli").removeHandler(scraping.handler)
+    assert result.exit_code == 0
+    first, second, after, beside = scraping.statuses
+    assert first != second
+    assert after != beside
+    assert len({first, second, after, beside}) == 3
+
+
+def test_too_few_ports_for_metrics_are_refused():
+    """A worker without a port could not start, and would be started again for ever."""
+    telemetry = TelemetrySettings(prometheus="127.0.0.1:9464", prometheus_ports=2)
+    read = Settings(public_url="https://bff.test", telemetry=telemetry)
+    assert port_refusals(read, 2) == []
+    assert port_refusals(Settings(public_url="https://bff.test"), 9) == []
+    (refused,) = port_refusals(read, 3)
+    assert (refused.code, refused.subject) == ("workers-ports", "telemetry.prometheus_ports")
+    assert "3 or more" in refused.remedy
 
 
 def test_the_command_is_a_module_too(monkeypatch):
