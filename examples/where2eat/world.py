@@ -145,9 +145,10 @@ def variables(
     folder: Path | None = None,
 ) -> dict[str, str]:
     """The variables of an operator, for the BFF and for the commands that work on what it keeps."""
+    # Whole paths: relative ones start at the folder of the settings, and not where this runs.
     kept = {
-        "NARROWS_STORES__AUDIT": f"sqlite:{folder / AUDIT_LOG}",
-        "NARROWS_STORES__KEY__FILE": str(folder / STORES_KEY),
+        "NARROWS_STORES__AUDIT": f"sqlite:{folder.resolve() / AUDIT_LOG}",
+        "NARROWS_STORES__KEY__FILE": str(folder.resolve() / STORES_KEY),
     } if folder else {}  # fmt: skip
     return {
         "NARROWS_ENVIRONMENT": "development",
