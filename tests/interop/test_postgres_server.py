@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -9,7 +10,10 @@ import pytest
 
 from narrows.errors import SettingsError, Unavailable
 from narrows.settings import Secret
+from narrows.stores.audit import Head, Node, Person
 from narrows.stores.commits import Lifetimes
+from narrows.stores.postgres_audit import PostgresAuditStore
+from narrows.stores.postgres_budgets import PostgresBudgets
 from narrows.stores.postgres_commits import PostgresCommits
 from narrows.stores.postgres_connectors import PostgresConnectors
 from narrows.stores.postgres_ended import PostgresEnded
@@ -18,6 +22,7 @@ from narrows.stores.postgres_reviews import PostgresReviews
 from narrows.stores.postgres_revoked import PostgresRevoked
 from narrows.stores.postgres_server import PostgresServer, Schema
 from narrows.testing import Clock
+from tests.interop.hostile import ROOT
 from tests.interop.line import line_to
 from tests.interop.servers import back
 from tests.unit.stores.promises import connectors, rehearsals, reviews, revoked
@@ -69,17 +74,17 @@ async def test_a_server_that_was_killed_is_found_again(postgres, postgres_peer):
 
 async def test_a_connection_that_ends_in_the_midst_takes_its_transaction_along(postgres, postgres_peer, postgres_url):
     """Nothing of it is there, and the next one has a connection that works."""
-    schema = Schema("numbers", 1, "CREATE TABLE numbers (it int)")
+    postgres.expect(Schema("numbers", 1, "CREATE TABLE numbers (it int)"))
 
     async def lose():
-        async with postgres.transaction("numbers", schema) as connection:
+        async with postgres.transaction("numbers") as connection:
             await connection.execute("INSERT INTO numbers VALUES (1)")
             postgres_peer.ask(f"SELECT pg_terminate_backend({connection.info.backend_pid})")
             await connection.execute("INSERT INTO numbers VALUES (2)")
 
     with pytest.raises(Unavailable, match="The store of numbers is away"):
         await lose()
-    async with postgres.transaction("numbers", schema) as connection:
+    async with postgres.transaction("numbers") as connection:
         assert await (await connection.execute("SELECT * FROM numbers")).fetchall() == []
     assert postgres_peer.ask("SELECT name, version FROM narrows_schemas", postgres_url) == [("numbers", 1)]
 
@@ -257,6 +262,8 @@ def every_store(server):
         PostgresRehearsals(server, clock, 60, KEY),
         PostgresReviews(server, KEY),
         PostgresRevoked(server, clock, KEY),
+        PostgresAuditStore(server),
+        PostgresBudgets(server, clock),
     )
 
 
@@ -264,26 +271,26 @@ async def test_a_role_that_may_make_nothing_works_on_what_the_owner_made(postgre
     """With the grants of the guide; without the tables its start says whose turn it is."""
     [(place,)] = postgres_peer.ask("SELECT current_schema()", postgres_url)
     postgres_peer.ask("CREATE ROLE modest LOGIN")
-    postgres_peer.ask(f"GRANT USAGE ON SCHEMA {place} TO modest")
+    postgres_peer.ask(grants()[0].replace("lunch_bff", "modest").replace("lunch", place))
     async with reaching(postgres_url.replace("narrows@", "modest@")) as server:
         await use(every_store(server), server, lacks=True)
         async with reaching(postgres_url) as owner:
             every_store(owner)
             await owner.prepare()
             await owner.prepare()  # what is made already is not looked at again
-        for grant in GRANTS:
-            postgres_peer.ask(grant.format(place=place), postgres_url)
+        for grant in grants():
+            postgres_peer.ask(re.sub(r"\blunch\b", place, grant).replace("lunch_bff", "modest"), postgres_url)
         await use(every_store(server), server, lacks=False)
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            postgres_peer.ask("DELETE FROM narrows_changes", postgres_url.replace("narrows@", "modest@"))
+        for table in ("changes", "decisions", "audit_leaves", "audit_nodes"):
+            for statement in ("DELETE FROM {}", "TRUNCATE {}", "DROP TABLE {}"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    postgres_peer.ask(statement.format(f"narrows_{table}"), postgres_url.replace("narrows@", "modest@"))
 
 
-GRANTS = (
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {place} TO modest",
-    "REVOKE UPDATE, DELETE ON {place}.narrows_changes, {place}.narrows_decisions FROM modest",
-    "REVOKE DELETE ON {place}.narrows_reviews, {place}.narrows_connectors, {place}.narrows_registry FROM modest",
-    "REVOKE INSERT, UPDATE, DELETE ON {place}.narrows_schemas FROM modest",
-)
+def grants():
+    """The grants of the guide, word by word."""
+    guide = (ROOT / "docs" / "guide" / "postgresql.md").read_text(encoding="utf-8")
+    return [line for line in guide.splitlines() if line.startswith("GRANT ")]
 
 
 async def use(stores, server, *, lacks):
@@ -293,7 +300,7 @@ async def use(stores, server, *, lacks):
             await server.prepare()
         return
     await server.prepare()
-    kept, registry, ended, rehearsed, queue, revocations = stores
+    kept, registry, ended, rehearsed, queue, revocations, log, _ = stores
     one = attempt(key="k", receipt="r")
     await both(kept, one)
     await kept.settle(one, DONE, b"answer")
@@ -307,3 +314,7 @@ async def use(stores, server, *, lacks):
     assert await queue.decide(reviews.GRANTED)
     await queue.note(b"line")
     assert await revocations.add(revoked.subject("anna", Clock(1_790_000_000.0))) == 1
+    assert await log.append(Head(), Head(1, (b"1" * 32,)), [b"leaf"], [Node(0, 0, b"1" * 32)])
+    assert await log.keep("at", 0, b"1")
+    assert await log.keep("at", 1, b"2")
+    assert await log.put_person(b"lookup", Person("hash", b"sealed")) == Person("hash", b"sealed")

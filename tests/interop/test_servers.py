@@ -4,7 +4,9 @@ import pytest
 
 from narrows.errors import Unavailable
 from narrows.settings import Secret, StoreSettings
+from narrows.stores.postgres_server import Schema
 from narrows.stores.servers import Servers
+from tests.interop.servers import back
 
 
 async def test_redis_is_asked_and_its_absence_is_told(redis_peer) -> None:
@@ -22,15 +24,19 @@ async def test_redis_is_asked_and_its_absence_is_told(redis_peer) -> None:
 async def test_postgres_is_asked_and_its_absence_is_told(postgres_peer) -> None:
     """What fails is `Unavailable`, what was committed is kept, and the next question is answered."""
     servers = Servers(StoreSettings(postgres=Secret(postgres_peer.url)))
-    schema = "CREATE TABLE IF NOT EXISTS server (it int)"
-    async with servers.postgres.transaction("numbers", schema) as connection:
+    servers.postgres.expect(Schema("numbers", 1, "CREATE TABLE server (it int)"))
+    async with servers.postgres.transaction("numbers") as connection:
         await connection.execute("INSERT INTO server VALUES (1)")
     postgres_peer.kill()
     with pytest.raises(Unavailable, match="The store of numbers is away"):
         async with servers.postgres.transaction("numbers"):
             raise AssertionError("it was reached")
     postgres_peer.start()
-    async with servers.postgres.transaction("numbers", schema) as connection:
-        assert await (await connection.execute("SELECT it FROM server")).fetchall() == [(1,)]
+
+    async def numbers():
+        async with servers.postgres.transaction("numbers") as connection:
+            return await (await connection.execute("SELECT it FROM server")).fetchall()
+
+    assert await back(numbers) == [(1,)]
     await servers.close()
     await Servers(StoreSettings()).close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from narrows.stores import Attempt, Found, Intent, Outcome, Owner
 from narrows.stores.commits import (
@@ -15,63 +16,18 @@ from narrows.stores.commits import (
     full,
     intent_of,
 )
-from narrows.stores.postgres_server import Connection, PostgresServer, Schema
-
-SCHEMA = Schema(
-    "commits",
-    1,
-    """
-CREATE TABLE narrows_confirmations (name text PRIMARY KEY, expires double precision NOT NULL);
-CREATE TABLE narrows_receipts (name text PRIMARY KEY, attempt text NOT NULL, expires double precision NOT NULL);
-CREATE TABLE narrows_keys (
-    name text PRIMARY KEY,
-    owner text NOT NULL,
-    attempt text NOT NULL,
-    request text NOT NULL,
-    state text NOT NULL,
-    until double precision NOT NULL,
-    expires double precision NOT NULL,
-    sealed bytea NOT NULL DEFAULT ''
-);
-CREATE TABLE narrows_intents (
-    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    id text NOT NULL UNIQUE,
-    expires double precision NOT NULL,
-    settled boolean NOT NULL DEFAULT false,
-    sealed bytea NOT NULL
-);
-CREATE INDEX narrows_confirmations_expire ON narrows_confirmations (expires);
-CREATE INDEX narrows_receipts_expire ON narrows_receipts (expires);
-CREATE INDEX narrows_keys_expire ON narrows_keys (expires);
-CREATE INDEX narrows_keys_owner ON narrows_keys (owner);
-CREATE INDEX narrows_keys_bytes ON narrows_keys (octet_length(sealed)) WHERE octet_length(sealed) > 0;
-CREATE INDEX narrows_intents_open ON narrows_intents (seq, expires) WHERE NOT settled;
-""",
+from narrows.stores.postgres_commit_tables import (
+    SCHEMA,
+    Bound,
+    Cursor,
+    forget,
+    hold_on,
+    key_row,
+    look,
+    look_at_intent,
+    spender,
 )
-
-
-class _Bound:
-    """One bound of the store, which is not counted anew for each row: that takes the longer the more there is.
-
-    Between two counts this process adds a hundredth of the bound at the most, so that a bound of all processes is
-    passed by no more than a hundredth for each of them.
-    """
-
-    def __init__(self, most: int, counted: str) -> None:
-        self.most = most
-        self._counted = counted
-        self._known = most
-        self._since = 0
-
-    async def used(self, connection: Connection, adding: int = 1) -> int:
-        """How much there is, before `adding` is added."""
-        if self._known + self._since + adding > self.most or self._since * 100 >= self.most:
-            before = self._since
-            asked = await connection.execute(self._counted.encode())
-            self._known, self._since = int((await asked.fetchall())[0][0]), self._since - before
-        used = self._known + self._since
-        self._since += adding
-        return used
+from narrows.stores.postgres_server import Connection, PostgresServer
 
 
 class PostgresCommits:
@@ -95,11 +51,11 @@ class PostgresCommits:
         self._lifetimes = lifetimes
         self._bounds = bound = bounds or CommitBounds()
         self._envelope = CommitEnvelope(key, bound)
-        self._confirmations = _Bound(bound.confirmations, "SELECT count(*) FROM narrows_confirmations")
-        self._receipts = _Bound(bound.receipts, "SELECT count(*) FROM narrows_receipts")
-        self._keys = _Bound(bound.keys, "SELECT count(*) FROM narrows_keys")
-        self._open = _Bound(bound.open_intents, "SELECT count(*) FROM narrows_intents WHERE NOT settled")
-        self._answers = _Bound(
+        self._confirmations = Bound(bound.confirmations, "SELECT count(*) FROM narrows_confirmations")
+        self._receipts = Bound(bound.receipts, "SELECT count(*) FROM narrows_receipts")
+        self._keys = Bound(bound.keys, "SELECT count(*) FROM narrows_keys")
+        self._open = Bound(bound.open_intents, "SELECT count(*) FROM narrows_intents WHERE NOT settled")
+        self._answers = Bound(
             bound.answers_bytes,
             "SELECT coalesce(sum(octet_length(sealed)), 0) FROM narrows_keys WHERE octet_length(sealed) > 0",
         )
@@ -109,7 +65,7 @@ class PostgresCommits:
         """Note a confirmation. Raises `Unavailable` when the store is full or away."""
         now, name = self._now(), self._envelope.rehearsal(rehearsal_id, owner)
         async with self._server.transaction("commits") as connection:
-            await _forget(connection, "confirmations", now)
+            await forget(connection, "confirmations", now)
             expires = now + self._lifetimes.rehearsal_s
             known = await connection.execute(
                 "UPDATE narrows_confirmations SET expires = %s WHERE name = %s", (expires, name)
@@ -139,13 +95,14 @@ class PostgresCommits:
         If the answer is lost the key may be held; it is free again when its attempt would have ended.
         """
         now, name = self._now(), self._envelope.key(attempt)
-        async with self._server.transaction("commits", relaxed=True) as connection:
-            await _forget(connection, "keys", now)
-            row = await _row(connection, name) if name else None
+        async with self._server.transaction("commits", relaxed=True, piped=True) as connection:
+            await forget(connection, "keys", now)
+            looked, spent = await look(connection, name), await self._ask_spender(connection, attempt)
+            row = await key_row(looked)
             found = NEW if row is None or row.expires <= now else self._envelope.found(name, row, attempt, now)
             if found.state != "new":
                 return found
-            if await self._spender(connection, attempt) not in (None, attempt.id):
+            if await spender(spent) not in (None, attempt.id):
                 return Found(state="spent")
             if not name or await self._hold(connection, name, attempt, now, is_held=row is not None):
                 return NEW
@@ -157,25 +114,11 @@ class PostgresCommits:
 
         If the answer is lost it may have been put down. Nothing is sent then; a retry of the client finds it begun.
         """
-        now, name = self._now(), self._envelope.key(attempt)
-        sealed = self._envelope.seal_intent(intent_of(attempt, operation, now))
-        async with self._server.transaction("commits") as connection:
-            await _forget(connection, "intents", now)
-            # The row stays locked, so that nobody takes the key over before this ends.
-            if name and not await _holds(connection, name, attempt):
-                return Found(state="running")
-            if await self._spender(connection, attempt) not in (None, attempt.id):
-                return Found(state="spent")
-            if await self._open.used(connection) >= self._bounds.open_intents:
-                raise full("intent")
-            if not await self._spend(connection, attempt, now):
-                return Found(state="spent")
-            if name:
-                await connection.execute("UPDATE narrows_keys SET state = 'intended' WHERE name = %s", (name,))
-            await connection.execute(
-                "INSERT INTO narrows_intents (id, expires, sealed) VALUES (%s, %s, %s) ON CONFLICT (id) DO NOTHING",
-                (attempt.id, now + self._lifetimes.commit_s, sealed),
-            )
+        try:
+            async with self._server.transaction("commits", piped=True) as connection:
+                await self._try_to_intend(connection, attempt, operation)
+        except _Stopped as stopped:
+            return Found(state=stopped.state)
         return NEW
 
     async def settle(self, attempt: Attempt, outcomes: Sequence[Outcome], answer: bytes | None) -> None:
@@ -183,14 +126,19 @@ class PostgresCommits:
 
         If the answer is lost, it may have been put down: a second time changes nothing more.
         """
-        ends = tuple(outcomes)
-        async with self._server.transaction("commits") as connection:
+        ends, name = tuple(outcomes), self._envelope.key(attempt)
+        async with self._server.transaction("commits", piped=True) as connection:
             # In the order of an intent, so that none of the two waits for the other.
-            await self._settle_key(connection, attempt, ends, answer)
-            await self._settle_intent(connection, attempt, ends)
+            looked, kept = await look(connection, name), await look_at_intent(connection, attempt)
+            row, intent = await key_row(looked), await kept.fetchone()
+            if row is not None and row.attempt == attempt.id:
+                await self._settle_key(connection, name, row, ends, answer)
+            if intent is not None:
+                await self._settle_intent(connection, attempt, intent[0], intent[1], ends)
         # With an effect it was spent by the intent.
         if answer is not None and not ends and attempt.receipt is not None:
-            async with self._server.transaction("commits") as connection:
+            async with self._server.transaction("commits", piped=True) as connection:
+                await self._check_receipts(connection, attempt)
                 await self._spend(connection, attempt, self._now())
 
     async def unsettled(self, count: int) -> list[Intent]:
@@ -217,51 +165,85 @@ class PostgresCommits:
                 values,
             )
             return True
-        asked = await connection.execute("SELECT count(*) FROM narrows_keys WHERE owner = %s", (owner,))
-        own = (await asked.fetchall())[0][0]
-        if own >= self._bounds.keys_per_owner or await self._keys.used(connection) >= self._bounds.keys:
+        if await self._keys.used(connection) >= self._bounds.keys:
             raise full("idempotency key")
+        counted = await connection.execute("SELECT count(*) FROM narrows_keys WHERE owner = %s", (owner,))
         put = await connection.execute(
             "INSERT INTO narrows_keys (owner, attempt, request, until, expires, name, state)"
-            " VALUES (%s, %s, %s, %s, %s, %s, 'running') ON CONFLICT (name) DO NOTHING",
+            " VALUES (%s, %s, %s, %s, %s, %s, 'running') ON CONFLICT (name) DO NOTHING RETURNING 1",
             values,
         )
-        return put.rowcount == 1
+        if (await counted.fetchall())[0][0] >= self._bounds.keys_per_owner:
+            raise full("idempotency key")
+        return await put.fetchone() is not None
 
-    async def _spender(self, connection: Connection, attempt: Attempt) -> str | None:
-        """Which attempt used the receipt; None when none did, and for an attempt without one."""
+    async def _try_to_intend(self, connection: Connection, attempt: Attempt, operation: str) -> None:
+        """Send all of an intent at once. Raises `_Stopped` when an answer speaks against it; then nothing is kept."""
+        now, name = self._now(), self._envelope.key(attempt)
+        held = await hold_on(connection, name, attempt)
+        await self._check_room(connection, attempt)
+        spent = await self._spend(connection, attempt, now)
+        await self._put_intent(connection, attempt, operation, now)
+        if name and await held.fetchone() is None:
+            raise _Stopped("running")
+        if await spender(spent) not in (None, attempt.id):
+            raise _Stopped("spent")
+
+    async def _check_room(self, connection: Connection, attempt: Attempt) -> None:
+        """Refuse what there is no room for."""
+        await forget(connection, "intents", self._now())
+        if await self._open.used(connection) >= self._bounds.open_intents:
+            # Who lost key or receipt meanwhile is told that.
+            if await spender(await self._ask_spender(connection, attempt)) not in (None, attempt.id):
+                raise _Stopped("spent")
+            raise full("intent")
+        await self._check_receipts(connection, attempt)
+
+    async def _check_receipts(self, connection: Connection, attempt: Attempt) -> None:
+        """Refuse a receipt for which there is no room, unless it is spent already."""
+        if attempt.receipt is None:
+            return
+        await forget(connection, "receipts", self._now())
+        if await self._receipts.used(connection) < self._bounds.receipts:
+            return
+        if await spender(await self._ask_spender(connection, attempt)) is None:
+            raise full("receipt")
+
+    async def _put_intent(self, connection: Connection, attempt: Attempt, operation: str, now: float) -> None:
+        if name := self._envelope.key(attempt):
+            await connection.execute(
+                "UPDATE narrows_keys SET state = 'intended' WHERE name = %s AND attempt = %s", (name, attempt.id)
+            )
+        await connection.execute(
+            "INSERT INTO narrows_intents (id, expires, sealed) VALUES (%s, %s, %s) ON CONFLICT (id) DO NOTHING",
+            (
+                attempt.id,
+                now + self._lifetimes.commit_s,
+                self._envelope.seal_intent(intent_of(attempt, operation, now)),
+            ),
+        )
+
+    async def _ask_spender(self, connection: Connection, attempt: Attempt) -> Cursor | None:
+        """Ask which attempt used the receipt; None without a receipt."""
         if attempt.receipt is None:
             return None
-        asked = await connection.execute(
+        return await connection.execute(
             "SELECT attempt FROM narrows_receipts WHERE name = %s", (self._envelope.receipt(attempt),)
         )
-        row = await asked.fetchone()
-        return None if row is None else str(row[0])
 
-    async def _spend(self, connection: Connection, attempt: Attempt, now: float) -> bool:
-        """Note that the receipt is used, if it came with one; False when another attempt was faster."""
+    async def _spend(self, connection: Connection, attempt: Attempt, now: float) -> Cursor | None:
+        """Note that the receipt is used, and ask by whom; of two at one instant the second waits for the first."""
         if attempt.receipt is None:
-            return True
-        await _forget(connection, "receipts", now)
-        if (spender := await self._spender(connection, attempt)) is not None:
-            return spender == attempt.id
-        if await self._receipts.used(connection) >= self._bounds.receipts:
-            raise full("receipt")
-        # Of two at one instant the second waits here until the first has ended.
-        spent = await connection.execute(
-            "INSERT INTO narrows_receipts VALUES (%s, %s, %s) ON CONFLICT (name) DO NOTHING",
+            return None
+        return await connection.execute(
+            "INSERT INTO narrows_receipts AS r VALUES (%s, %s, %s)"
+            " ON CONFLICT (name) DO UPDATE SET attempt = r.attempt RETURNING attempt",
             (self._envelope.receipt(attempt), attempt.id, now + self._lifetimes.rehearsal_s),
         )
-        return spent.rowcount == 1
 
-    async def _settle_intent(self, connection: Connection, attempt: Attempt, outcomes: tuple[Outcome, ...]) -> None:
-        asked = await connection.execute(
-            "SELECT seq, sealed FROM narrows_intents WHERE id = %s FOR UPDATE", (attempt.id,)
-        )
-        row = await asked.fetchone()
-        if row is None:
-            return
-        seq, sealed = row
+    async def _settle_intent(
+        self, connection: Connection, attempt: Attempt, seq: int, sealed: bytes, outcomes: tuple[Outcome, ...]
+    ) -> None:
         await connection.execute(
             "UPDATE narrows_intents SET settled = true, sealed = %s WHERE seq = %s",
             (self._envelope.settled(attempt.id, sealed, outcomes), seq),
@@ -273,12 +255,8 @@ class PostgresCommits:
         )
 
     async def _settle_key(
-        self, connection: Connection, attempt: Attempt, outcomes: tuple[Outcome, ...], answer: bytes | None
+        self, connection: Connection, name: str, row: KeyRow, outcomes: tuple[Outcome, ...], answer: bytes | None
     ) -> None:
-        name = self._envelope.key(attempt)
-        row = await _row(connection, name) if name else None
-        if row is None or row.attempt != attempt.id:
-            return
         state = end_state(outcomes, answer)
         if state is None:
             await connection.execute("DELETE FROM narrows_keys WHERE name = %s", (name,))
@@ -292,35 +270,8 @@ class PostgresCommits:
         )
 
 
-async def _forget(connection: Connection, table: str, now: float) -> None:
-    """Drop what is over, but for what somebody works on, and not all at once."""
-    only = " AND NOT settled" if table == "intents" else ""
-    names = "seq" if table == "intents" else "name"
-    await connection.execute(
-        f"DELETE FROM narrows_{table} WHERE {names} IN (SELECT {names} FROM narrows_{table}"  # noqa: S608 # both names stand here
-        f" WHERE expires <= %s{only} LIMIT 100 FOR UPDATE SKIP LOCKED)".encode(),
-        (now,),
-    )
+class _Stopped(Exception):
+    """Something that was asked along speaks against an intent."""
 
-
-async def _row(connection: Connection, name: str) -> KeyRow | None:
-    """What a key says; its row is locked."""
-    asked = await connection.execute(
-        "SELECT owner, attempt, request, state, until, expires, sealed FROM narrows_keys WHERE name = %s FOR UPDATE",
-        (name,),
-    )
-    found = await asked.fetchone()
-    if found is None:
-        return None
-    owner, attempt, request, state, until, expires, sealed = found
-    return KeyRow(
-        owner=owner, attempt=attempt, request=request, state=state, until=until, expires=expires, sealed=sealed
-    )
-
-
-async def _holds(connection: Connection, name: str, attempt: Attempt) -> bool:
-    """Whether an attempt still holds its key; its row is locked."""
-    asked = await connection.execute(
-        "SELECT 1 FROM narrows_keys WHERE name = %s AND attempt = %s FOR UPDATE", (name, attempt.id)
-    )
-    return await asked.fetchone() is not None
+    def __init__(self, state: Literal["running", "spent"]) -> None:
+        self.state: Literal["running", "spent"] = state

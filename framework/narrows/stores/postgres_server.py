@@ -9,7 +9,7 @@ import select
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import psycopg
@@ -63,7 +63,7 @@ class PostgresServer:
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._opening = asyncio.Lock()
         self._expected: dict[str, Schema] = {}
-        self._made: set[Schema | str] = set()
+        self._made: set[Schema] = set()
         self._failures = 0
         self._away_until = 0.0
 
@@ -76,38 +76,40 @@ class PostgresServer:
 
         Raises `SettingsError` with the reason and the remedy.
         """
-        wanted = [schema for schema in self._expected.values() if schema not in self._made]
-        if not wanted:
+        if not self._missing():
             return
         try:
             async with await psycopg.AsyncConnection.connect(**self._parameters()) as connection:
-                for schema in wanted:
+                for schema in self._missing():
                     await self._make(connection, schema)
         except psycopg.OperationalError as error:
             raise refused(_reason(error), "see whether it runs, and whether the URL is right") from None
         except psycopg.Error as error:
             raise refused(
                 f"it does not let this role make or read the tables ({type(error).__name__})",
-                "let the owner of the database make them once, and grant as docs/guide/growing.md says",
+                "let the owner of the database make them once, and grant as docs/guide/postgresql.md says",
             ) from None
 
     @asynccontextmanager
     async def transaction(
-        self, called: str, schema: Schema | str = "", *, relaxed: bool = False
+        self, called: str, *, relaxed: bool = False, piped: bool = False
     ) -> AsyncIterator[Connection]:
         """A connection within one transaction, committed at the end and rolled back by whatever is raised.
 
-        `schema` is made once before. `relaxed` does not wait for the disk: a crash of the server may lose the last of
-        it, and never anything that was committed after it. Raises `Unavailable` when the server is away or refuses;
-        `called` names the store in it. A commit whose answer is lost may have happened.
+        `relaxed` does not wait for the disk: a crash of the server may lose the last of it, and never anything that was
+        committed after it. `piped` waits for an answer only where it is fetched, so that what is sent before goes along
+        (`rowcount` tells nothing then). Raises `Unavailable` when the server is away or refuses; `called` names the
+        store in it. A commit whose answer is lost may have happened.
         """
         with self._telling(called):
             pool = await self._open()
             async with pool.connection() as connection, self._watched(connection):
-                await self._make_expected(connection, schema)
-                if relaxed:
-                    await connection.execute("SET LOCAL synchronous_commit TO off")
-                yield connection
+                for schema in self._missing():
+                    await self._make(connection, schema)
+                async with connection.pipeline() if piped else nullcontext():
+                    if relaxed:
+                        await connection.execute("SET LOCAL synchronous_commit TO off")
+                    yield connection
 
     async def close(self) -> None:
         """Close the connections."""
@@ -175,18 +177,14 @@ class PostgresServer:
         finally:
             cutting.cancel()
 
-    async def _make_expected(self, connection: Connection, schema: Schema | str) -> None:
-        wanted = {*self._expected.values(), *((schema,) if schema else ())} - self._made
-        for one in sorted(wanted, key=str):
-            await self._make(connection, one)
+    def _missing(self) -> list[Schema]:
+        """The tables that were neither made nor looked at by this process."""
+        return [schema for schema in self._expected.values() if schema not in self._made]
 
-    async def _make(self, connection: Connection, schema: Schema | str) -> None:
+    async def _make(self, connection: Connection, schema: Schema) -> None:
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            if isinstance(schema, str):
-                await connection.execute(schema.encode())
-            else:
-                await _make_once(connection, schema)
+            await _make_once(connection, schema)
         self._made.add(schema)
 
 

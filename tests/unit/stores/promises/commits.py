@@ -218,6 +218,17 @@ async def test_what_was_not_allowed_in_a_full_store_is_not_taken_for_noted(make)
     assert (await store.claim(attempt("a3", key="k"))).answer == b"answer"
 
 
+@pytest.mark.parametrize("bounds", [{"receipts": 1}, {"open_intents": 1}])
+async def test_a_full_store_still_says_that_a_receipt_is_spent(make, bounds):
+    """Who brings one that another used is not told to come again; who brings their own may."""
+    store = make(**bounds)
+    one = attempt(receipt="r")
+    await store.intend(one, "Tables.book")
+    assert (await store.intend(attempt("a2", receipt="r"), "Tables.book")).state == "spent"
+    if "receipts" in bounds:
+        assert (await store.intend(one, "Tables.book")).state == "new"
+
+
 async def test_another_owner_has_room_when_one_has_none(make):
     """The bound of one owner takes nothing from another."""
     store = make(keys_per_owner=1)
