@@ -47,4 +47,4 @@ async def watching(plan: Plan, around: Surroundings) -> AsyncIterator[None]:
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        await watch.teller.close()
+        await watch.close()

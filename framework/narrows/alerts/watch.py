@@ -1,8 +1,9 @@
 """The watch: reads the audit log from where it was, judges each record once, and sees that every alert is told.
 
 What is known and what is still to be done is one value beside the log, put by compare-and-set: of several processes
-only the fastest has judged a record, and after a kill another goes on from there. What was begun and not finished is
-done again after a while, so that an alert is told at least once; its id says that it is the same.
+only one makes an alert of a record, and after a kill another goes on from what was kept: what was judged since then
+is judged again, to the same end, because nothing is told before it is kept. What was begun and not finished is done
+again after a while, so that an alert is told at least once; its id says that it is the same.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -29,6 +31,9 @@ from narrows.telemetry import Telemetry
 
 LEASE_S = 15.0
 """How long a process that leads is waited for when it is silent."""
+
+KEEP_S = 30.0
+"""How often what was learned is put down while there is nothing to tell."""
 
 _CHUNK = 100
 _CHUNKS = 10
@@ -67,7 +72,9 @@ class Watch:
         self._store, log, self._governor, self._telemetry, self._now, self._me = around
         self.teller = Teller(receivers, log, self._governor, self._telemetry)
         self._name = f"alerts.v1:{facts.bff}"
+        self._lease_name = f"{self._name}.lease"
         self._known: tuple[int, State] | None = None
+        self._kept = (-1, 0.0)
 
     async def step(self) -> bool:
         """Judge what is new, begin what is due, and put down what was done; whether there may be more at once.
@@ -79,20 +86,21 @@ class Watch:
             self._known = None
             return False
         (version, state), self._known = self._known or await self._read(), None
-        was = (state.cursor, state.looked, len(state.pending))
+        was = (state.looked, len(state.pending))
         alerts, more = await self._judge(state, now)
         for alert in alerts:
             self.teller.enqueue(state, alert)
         ended, self.teller.ended = self.teller.ended, {}
         self.teller.settle(state, ended, now)
         mine = self.teller.claim(state, now)
-        if not mine and not ended and was == (state.cursor, state.looked, len(state.pending)):
+        told = bool(alerts or mine or ended) or was != (state.looked, len(state.pending))
+        if not told and not self._is_due(version, state, now):
             self._known = version, state
-            return False
+            return more
         if not await self._store.keep(self._name, version, encode(state)):
             self.teller.ended = {**ended, **self.teller.ended}
             return True
-        self._known = version + 1, state
+        self._known, self._kept = (version + 1, state), (state.cursor, now)
         await self.teller.begin(mine, now)
         return more or bool(mine) or bool(ended)
 
@@ -110,10 +118,25 @@ class Watch:
             if not more:
                 await asyncio.sleep(self._settings.every_s)
 
+    async def close(self) -> None:
+        """End what is under way, put down how far the log is judged, and let another process lead at once."""
+        with suppress(Unavailable):
+            if self._known is not None and await self._store.keep(self._name, self._known[0], encode(self._known[1])):
+                kept = await self._store.kept(self._lease_name)
+                await self._store.keep(self._lease_name, kept.version if kept else 0, _lease(self._me, 0.0))
+        await self.teller.close()
+
+    def _is_due(self, version: int, state: State, now: float) -> bool:
+        """Whether what was only learned is put down: at once where nothing was kept before, else now and then.
+
+        Who takes over before that judges the same records again, and comes to the same.
+        """
+        cursor, at = self._kept
+        return version == 0 or (state.cursor != cursor and not 0 <= now - at < KEEP_S)
+
     async def _leads(self, now: float) -> bool:
         """Whether this process is the one that reads, or has just become it."""
-        name = f"{self._name}.lease"
-        kept = await self._store.kept(name)
+        kept = await self._store.kept(self._lease_name)
         held = msgspec.json.decode(kept.value, type=Lease) if kept else Lease("", 0.0)
         left = held.until - now
         if held.holder == self._me and left > LEASE_S / 2:
@@ -121,9 +144,8 @@ class Watch:
         # A lease that lasts longer than any was made when a clock was wrong.
         if held.holder != self._me and 0 < left <= LEASE_S:
             return False
-        return await self._store.keep(
-            name, kept.version if kept else 0, msgspec.json.encode(Lease(self._me, now + LEASE_S))
-        )
+        written = _lease(self._me, now + LEASE_S)
+        return await self._store.keep(self._lease_name, kept.version if kept else 0, written)
 
     async def _read(self) -> tuple[int, State]:
         """What was kept; where there is nothing to go on from, all that the log holds is learned and not told."""
@@ -152,3 +174,7 @@ class Watch:
             _, entries = await self._governor.store.all()
             alerts += engine.look(entries, now)
         return alerts, False
+
+
+def _lease(holder: str, until: float) -> bytes:
+    return msgspec.json.encode(Lease(holder, until))

@@ -7,7 +7,7 @@ import pytest
 from narrows.alerts.engine import Facts
 from narrows.alerts.state import State, decode, encode
 from narrows.alerts.telling import AGAIN_S, IN_HAND_S, QUEUE
-from narrows.alerts.watch import LEASE_S, Around, Watch
+from narrows.alerts.watch import KEEP_S, LEASE_S, Around, Watch
 from narrows.alerts.webhooks import RETRIES_S
 from narrows.audit.log import RecordLog
 from narrows.audit.merkle import grow, leaf_hash
@@ -320,7 +320,7 @@ async def test_a_slow_receiver_takes_no_more_than_its_share():
     site.hook.go.set()
     await settle(watch)
     assert len(site.hook.requests) == 10
-    await watch.teller.close()
+    await watch.close()
 
 
 async def test_an_end_leaves_what_is_under_way_to_the_next():
@@ -334,7 +334,7 @@ async def test_an_end_leaves_what_is_under_way_to_the_next():
     watch.teller.receivers = {"ops": receiver(site.hook)}
     await site.spike()
     await steps(watch)
-    await watch.teller.close()
+    await watch.close()
     assert [one.to for one in (await site.state()).pending] == ["webhook:ops"]
     site.hook = Hook()
     site.office.clock.move(IN_HAND_S + 1)
@@ -374,6 +374,68 @@ async def test_nothing_new_costs_no_write():
     assert await site.store.kept("alerts.v1:shop") == before
 
 
+async def test_what_is_only_learned_is_put_down_now_and_then():
+    """While there is nothing to tell, a busy log is not answered with a write for each look at it."""
+    site, watch = await started()
+    before = await site.store.kept("alerts.v1:shop")
+    for minute in range(3):
+        await site.put(leaf(WEEKS_2 + 60 * minute))
+        await settle(watch)
+    assert await site.store.kept("alerts.v1:shop") == before
+    site.office.clock.move(KEEP_S)
+    await site.put(leaf(WEEKS_2 + 300))
+    await settle(watch)
+    assert (await site.state()).cursor == 204
+
+
+async def test_what_was_judged_and_not_kept_is_judged_again():
+    """Killed in the middle of a spike: the next process comes to the same alert, and tells it once."""
+    site, watch = await started()
+    await site.spike(calls=50)
+    await settle(watch)
+    assert (await site.state()).cursor == 200
+    site.office.clock.move(LEASE_S + 1)
+    other = site.process("two")
+    await settle(other)
+    await site.spike(WEEKS_2 + 3 * 3600 + 500, calls=50)
+    await settle(other)
+    (event,) = site.alerts()
+    assert event["amount"] == "61 calls in this hour so far"
+
+
+async def test_an_orderly_end_lets_another_lead_at_once():
+    """What was learned is kept, and nobody waits for the lease to end."""
+    site, watch = await started()
+    await site.spike(calls=50)
+    await settle(watch)
+    await watch.close()
+    assert (await site.state()).cursor == 250
+    other = site.process("two")
+    await site.spike(WEEKS_2 + 3 * 3600 + 500, calls=50)
+    await settle(other)
+    assert len(site.alerts()) == 1
+    # Whoever has lost the lead meanwhile puts nothing down over it.
+    kept = await site.store.kept("alerts.v1:shop")
+    await watch.close()
+    assert await site.store.kept("alerts.v1:shop") == kept
+
+
+async def test_an_end_while_the_log_is_away():
+    """It ends all the same."""
+
+    class Gone(MemoryAuditStore):
+        gone = False
+
+        async def keep(self, name, was, value):
+            if self.gone:
+                raise Unavailable
+            return await super().keep(name, was, value)
+
+    site, watch = await started(store=Gone())
+    site.store.gone = True
+    await watch.close()
+
+
 async def test_unused_connectors_are_looked_for_once_a_day():
     """With the registry, when all of the log is judged."""
     site, watch = await started()
@@ -405,7 +467,7 @@ async def test_it_runs_on_when_the_log_comes_back():
     chosen = AlertSettings(every_s=0.001)
     site, first = await started(store=Away(), chosen=chosen)
     site.store.away = True
-    await first.teller.close()
+    await first.close()
     watch = site.process()
     running = asyncio.create_task(watch.run())
     await until(lambda: site.counted.told)
