@@ -23,13 +23,14 @@ from examples.where2eat import places
 from narrows.settings import Secret
 from narrows.stores.postgres_server import PostgresServer
 from tests.interop.hostile import NAME, PLACE, ROOT
-from tests.interop.servers import PostgresPeer, RedisPeer
+from tests.interop.servers import PostgresPeer, RedisPeer, postgres_bin
 
 
 def pytest_sessionstart():
     """A missing browser is a failure and no reason to skip: what is not tried is not known to work."""
-    programs = ("chromium", "redis-server", "promtool", "prometheus", "wrk", "psql")
+    programs = ("chromium", "redis-server", "promtool", "prometheus", "wrk")
     missing = [name for name in programs if shutil.which(name) is None]
+    missing += [] if postgres_bin() else ["initdb"]
     missing += [name for name in ("playwright",) if find_spec(name) is None]
     if missing:
         raise pytest.UsageError(f"missing: {', '.join(missing)}. `make interop` installs what these tests need.")

@@ -125,7 +125,9 @@ class PostgresPeer(Server):
     """PostgreSQL with a database of its own, which refuses to run as root and so runs as `postgres` there."""
 
     def __init__(self, folder: Path) -> None:
-        self._bin = _postgres_bin()
+        found = postgres_bin()
+        assert found is not None, "PostgreSQL is missing: `make interop` installs it"
+        self._bin = found
         self._places = itertools.count()
         root = os.geteuid() == 0
         user = os.stat("/var/lib/postgresql").st_uid if root else None
@@ -184,11 +186,10 @@ class PostgresPeer(Server):
         return subprocess.run(asked, check=False).returncode == 0  # noqa: S603 # the server's own program
 
 
-def _postgres_bin() -> Path:
-    """The folder of the newest PostgreSQL; Debian keeps it off the path."""
+def postgres_bin() -> Path | None:
+    """The folder of the newest PostgreSQL; Debian keeps it off the path. None where there is no server."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda at: int(at.parts[-3]))
-    if found:
-        return found[-1].parent
     named = shutil.which("initdb")
-    assert named is not None, "PostgreSQL is missing: `make interop` installs it"
+    if found or named is None:
+        return found[-1].parent if found else None
     return Path(named).parent
