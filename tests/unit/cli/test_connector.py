@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from narrows.cli import main
+from narrows.errors import Unavailable
+from narrows.stores.sqlite_audit import SqliteAuditStore
 from tests.unit.cli.lunch import KEY, write_governed
 
 RECORD = """
@@ -291,3 +293,16 @@ def test_a_log_in_memory_is_told_to_keep_nothing(lunch):
     result = CliRunner().invoke(main, ["connector", "apply", lunch, *BY])
     assert result.exit_code == 0
     assert result.stderr == "This change is not in the audit log, which is in memory (stores.audit).\n"
+
+
+def test_a_log_that_is_away_keeps_what_gives_power_from_being_done(audited, monkeypatch):
+    """It is told as what it is, and not as a fault of the registry."""
+    live(audited)
+
+    async def away(store):
+        raise Unavailable("The audit log is away.")
+
+    monkeypatch.setattr(SqliteAuditStore, "head", away)
+    said = run("rotate", audited, "app", *DANA, code=2)
+    assert "The audit log is away. So nothing was changed. Remedy: see whether what `stores.audit` names" in said
+    assert told("show", audited, "app")["credentials"] == []
