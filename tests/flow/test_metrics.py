@@ -9,6 +9,7 @@ from typing import Any
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from narrows.settings import Secret
 from narrows.telemetry_names import METRICS
 from tests.flow.world import World, world
 
@@ -121,3 +122,27 @@ async def test_nothing_that_a_client_sends_is_in_a_label() -> None:
     assert "canary" not in repr(points).lower()
     assert set(points) <= set(METRICS) | {"http.client.request.duration"}
     assert max(map(len, points.values())) < 20
+
+
+async def test_refusals_of_rates_are_counted_by_bucket() -> None:
+    """By the rate that was used up, of the endpoint or of attempts, and for whom."""
+    async with measured(limits={"attempts": "8/minute"}) as (made, read):
+        statuses = [(await made.delete("/bookings/first")).status_code for _ in range(10)]
+        assert statuses.count(429) == 5
+        points = read()["narrows.limit.breaches"]
+    endpoint, whose = "where2eat.cancel_booking", {"tenant": "example", "connector": "copilot"}
+    assert of(points, endpoint=endpoint, rule="5/minute per caller", event="rate", **whose) == 3
+    assert of(points, endpoint=endpoint, rule="attempts 8/minute", event="attempts", **whose) == 2
+
+
+async def test_a_store_of_rates_that_is_not_there_is_counted() -> None:
+    """Reads go on by this process alone, writes are refused, and both are seen."""
+    nowhere = {"limits": "redis:", "redis": Secret("redis://127.0.0.1:1"), "key": Secret("A" * 43 + "=")}
+    async with measured(stores=nowhere) as (made, read):
+        assert (await made.get("/teams/7/bookings")).status_code == 200
+        refused = await made.delete("/bookings/first")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        points = read()["narrows.store.away"]
+    # Of both the token, which counts for its address; of the read the attempt and the rate, of the write the attempt.
+    events = {event: of(points, store="limits", event=event) for event in ("left", "local", "refused", "back")}
+    assert events == {"left": 2, "local": 4, "refused": 1, "back": 0}

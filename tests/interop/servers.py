@@ -96,6 +96,16 @@ class Server:
         """End it without a word."""
         self.stop(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Let it hang: it takes connections, and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def _is_ready(self) -> bool:
         return True
 

@@ -18,10 +18,11 @@ from narrows.errors import Unavailable
 from narrows.settings import Secret
 from narrows.stores.redis_limits import RedisLimiter
 from narrows.stores.redis_server import RedisServer
+from tests.abuse.attack import ask
 from tests.flow.test_rates import SETTINGS, Quickly, rated
 from tests.flow.world import world
 from tests.interop.hostile import ROOT
-from tests.interop.limits_process import stores
+from tests.interop.limits_process import SHARED, stores
 from tests.unit.stores.promises.limiter import *
 from tests.unit.stores.promises.limiter import THREE, TWO_AT_ONCE
 
@@ -190,6 +191,26 @@ async def test_a_fault_of_ours_leaves_nobody_waiting(limiter, monkeypatch):
     assert (await limiter.take([("ann", THREE)])).allowed
 
 
+async def test_several_rates_cost_what_one_costs(limiter):
+    """One question and one way there and back, whether a call has one rate or five; and side by side far less each."""
+
+    async def microseconds(wanted: Sequence[Any], together: int) -> float:
+        best = float("inf")
+        for _ in range(5):
+            begin = time.perf_counter()
+            for _ in range(100 // together):
+                await asyncio.gather(*(limiter.take(wanted, "call") for _ in range(together)))
+            best = min(best, time.perf_counter() - begin)
+        return best / 100 * 1e6
+
+    rates = [(f"k{number}", Rate(10**8, 60)) for number in range(4)] + [("app", Rate(10**8, 0))]
+    one, five = await microseconds(rates[:1], 1), await microseconds(rates, 1)
+    beside = await microseconds(rates, 50)
+    print(f"\none rate {one:.0f} µs, five {five:.0f} µs, five of fifty calls at once {beside:.0f} µs")
+    assert five < one * 2.5
+    assert beside < five
+
+
 # --- whole calls, over processes --------------------------------------------------------------------------------------
 
 
@@ -309,3 +330,42 @@ async def test_a_write_waits_for_the_server(empty, redis_peer):
         redis_peer.start()
         await asyncio.sleep(1.1)  # as above
         assert (await made.delete("/bookings/first")).status_code != 503
+
+
+async def test_a_server_that_hangs_holds_a_call_up_for_a_second_at_the_most(empty, redis_peer):
+    """One call finds it out; the others go on here, and all count together again when it answers."""
+    around = {"now": time.time}
+    over: dict[str, Any] = {**SETTINGS, "stores": stores(empty)}
+    async with world(bff=rated, hosts={"quick.test": Quickly()}, around=around, authority=around, **over) as made:
+        assert (await made.get("/teams/7/mine")).status_code == 200
+        redis_peer.pause()
+        begin = time.monotonic()
+        answers = await asyncio.gather(*(made.get("/teams/7/mine") for _ in range(10)))
+        took = time.monotonic() - begin
+        redis_peer.resume()
+        assert sorted(answer.status_code for answer in answers) == [200] * 7 + [429] * 3
+        assert took < 4  # one look for each of three buckets at the worst, on a machine that is busy
+        await asyncio.sleep(1.1)  # as above
+        assert (await made.get("/teams/7/mine", "ben")).status_code == 200
+
+
+async def test_case_88_junk_does_not_starve_verified_tokens_of_its_address_in_another_process(empty):
+    """Two processes: junk at one of them closes the address for new tokens at both, and for no verified one."""
+    around = {"now": time.time}
+    over: dict[str, Any] = {
+        **SETTINGS,
+        "stores": stores(empty),
+        "limits": {"unverified": "9/minute", "attempts": "999/minute"},
+    }
+    how: dict[str, Any] = {"bff": rated, "hosts": {"quick.test": Quickly()}, "around": around, "authority": around}
+    async with world(**how, **over) as one, world(**how, **over) as other:
+        known = one.token(), other.token()
+        for process, token in zip((one, other), known, strict=True):
+            assert (await ask(process.app, "/teams/7/mine", token=token, peer=SHARED)).status == 200
+        junk = [(await ask(one.app, "/teams/7/mine", token=f"x.{n}.z", peer=SHARED)).status for n in range(50)]
+        assert Counter(junk) == {401: 9, 429: 41}
+        fresh = other.token(jti="fresh")
+        assert (await ask(other.app, "/teams/7/mine", token=fresh, peer=SHARED)).status == 429
+        assert (await ask(other.app, "/teams/7/mine", token=fresh, peer="198.51.100.8")).status == 200
+        for process, token in zip((one, other), known, strict=True):
+            assert (await ask(process.app, "/teams/7/mine", token=token, peer=SHARED)).status == 200
