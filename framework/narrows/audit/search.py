@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -12,7 +12,7 @@ from narrows.stores.audit import AuditStore
 _CHUNK = 1000
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True):
     """A record, and its place in the log."""
 
     index: int
