@@ -22,6 +22,7 @@ from . import demo_chapters as chapters
 from . import world
 from .copilot import next_lunch
 from .demo_audit import who_did_what
+from .demo_budgets import runaways
 from .demo_walk import Story, Walk
 from .dev import Addresses
 from .evidence import Answers
@@ -63,6 +64,7 @@ async def tell(addresses: Addresses, secret: str, at: datetime) -> Story:
         await chapters.booking(walk, place, document)
         printed = await chapters.copilot(walk, ROOT)
         await who_did_what(walk, ROOT)
+        await runaways(walk, ROOT, place)
         await chapters.export(walk)
         await chapters.nothing_leaked(walk, printed)
         return walk.story

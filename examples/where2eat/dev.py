@@ -153,6 +153,7 @@ def _application(
     authority_log = stack.enter_context((folder / "authority.log").open("a", buffering=1, encoding="utf-8"))
     install_json_logging(diagnostics, secrets=[Secret(secret)])
     connectors = asyncio.run(world.registry(bff, settings))
+    stack.callback(lambda: asyncio.run(connectors.close()))
     spans = None if settings.telemetry.otlp_endpoint else spans_to(folder / "bff.spans", "bff")
     around = narrows.Surroundings(tracer_provider=spans, write_record=calls.write, connectors=connectors)
     authority = world.authority(addresses.origin, secret, lambda line: print(line, file=authority_log), connectors)

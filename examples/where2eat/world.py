@@ -11,7 +11,7 @@ from narrows import Bff, Settings, load_settings
 from narrows.declare.connectors import read_records
 from narrows.devkit.authority import Api, Authority, Client, Person
 from narrows.governance.connectors import Governor, Operator
-from narrows.stores.connectors import MemoryConnectors
+from narrows.stores.opening import open_connectors
 from narrows.stores.registry import Connectors
 
 from . import staff
@@ -112,8 +112,8 @@ def authority(
 
 
 async def registry(bff: Bff, settings: Settings) -> Connectors:
-    """The connectors beside the BFF, applied by one person and approved by another, in a registry of this process."""
-    store = MemoryConnectors()
+    """The connectors beside the BFF, applied by one person and approved by another, where the settings say."""
+    store = open_connectors(settings)
     governor = Governor(bff, settings, store, now=time.time)
     written = read_records(bff.folder / "connectors")
     await governor.apply(written, Operator(name="carla@example.com"))
@@ -132,7 +132,7 @@ def settings(
 ) -> Settings:
     """The BFF's own settings file with the variables that an operator would set: who it is, where the others are.
 
-    With a `folder` the audit log lies there, else in memory.
+    With a `folder` the audit log, the registry of connectors and what is used of budgets lie there, else in memory.
     """
     return load_settings(_SETTINGS, variables(origin, upstreams, secret, collector, folder))
 
@@ -148,6 +148,8 @@ def variables(
     # Whole paths: relative ones start at the folder of the settings, and not where this runs.
     kept = {
         "NARROWS_STORES__AUDIT": f"sqlite:{folder.resolve() / AUDIT_LOG}",
+        "NARROWS_STORES__BUDGETS": f"sqlite:{folder.resolve() / 'budgets.db'}",
+        "NARROWS_STORES__CONNECTORS": f"sqlite:{folder.resolve() / 'connectors.db'}",
         "NARROWS_STORES__KEY__FILE": str(folder.resolve() / STORES_KEY),
     } if folder else {}  # fmt: skip
     return {

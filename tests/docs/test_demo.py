@@ -32,6 +32,19 @@ WHO_DID_WHAT = [
 ]
 
 
+RUN_AWAY = [
+    "exactly 30 pass, the other 10 read 429 and when to come again",
+    "each names the rate that is used up",
+    "four bookings of 0.05 EUR are made, out of 0.20 EUR a day: now there are ",
+    "the fifth is refused before anything is sent: 402",
+    "Chloe reads what is left of her own: 0.00 EUR, where 0.05 EUR is needed",
+    "its rehearsal, which costs nothing, had said so: the budget is short",
+    "of money exactly what was not spent: 0.00 EUR of Chloe's own, 4.80 EUR of the page's",
+    "of bytes all but the ",
+    "of records all but the ",
+]
+
+
 def test_the_demonstration_holds_and_shows_the_stop() -> None:
     """All its claims hold; the copilot's write is stopped until the person has confirmed it, and then happens once."""
     command = [sys.executable, "-m", "examples.where2eat.demo"]
@@ -43,6 +56,9 @@ def test_the_demonstration_holds_and_shows_the_stop() -> None:
     asked = run.stdout[run.stdout.index(ASKED) :]
     shown = re.findall(r"^  ok      (.+)$", asked, re.MULTILINE)
     assert [claim for claim in shown if any(map(claim.startswith, WHO_DID_WHAT))] == shown[: len(WHO_DID_WHAT)]
+    away = [claim for claim in shown if any(map(claim.startswith, RUN_AWAY))]
+    assert len(away) == len(RUN_AWAY)
+    assert all(claim.startswith(told) for claim, told in zip(away, RUN_AWAY, strict=True))
     index = re.search(r"^ +(\d+)  \S+  where2eat\.book_table: ok 201$", asked, re.MULTILINE)
     assert index is not None
     assert f"NOT whole. First bad record: {index[1]}: the record is not the one that was signed." in asked

@@ -66,9 +66,9 @@ class Programs:
 
 
 def written(name: str, **over: Any) -> Written:
-    """The record of one of Where2Eat's programs, with other fields."""
+    """The record of one of Where2Eat's programs, with other fields; it has no budgets, which need a store."""
     [found] = [one for one in read_records(where2eat.folder / "connectors") if one.record.id == name]
-    fields = {**msgspec.to_builtins(found.record), **over}
+    fields = {**msgspec.to_builtins(found.record), "budgets": [], "volumes": [], **over}
     return Written(msgspec.convert(fields, ConnectorRecord), found.file, found.text)
 
 
