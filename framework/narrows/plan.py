@@ -146,7 +146,7 @@ class Plan:
         self.sessions = Sessions(
             settings, key=self._key, now=around.now, new_id=around.new_id, ended=lambda: self.ended
         )
-        self.servers = Servers(settings.stores)
+        self.servers = Servers(settings.stores, self._count_away)
         self.addresses = self._limiter("addresses")
         self.directory = Directory(settings, now=around.now, steady=self.steady)
         self.revoking = Revoking(self.identity, now=around.now, steady=self.steady)
@@ -454,6 +454,9 @@ class Plan:
             return None
         shelf, key = opened
         return SharedTokens(shelf, key, now=self.now, steady=self.steady, on_event=self._count_exchange)
+
+    def _count_away(self, called: str) -> None:
+        self.telemetry.count("narrows.store.away", store=called, event="unanswered")
 
     def _count_exchange(self, event: str) -> None:
         names = {"hit": "cached", "exchange": "made", **{name: name for name in _EXCHANGE}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -108,6 +109,20 @@ async def test_budgets_and_records_are_counted_as_they_are_put_down() -> None:
     assert sum(number for _, number in points["narrows.audit.records"]) == len(records)
     assert 0 < of(points["narrows.audit.commit.size"], outcome="ok") <= len(records)
     assert of(points["narrows.audit.commit.duration"]) > 0
+
+
+async def test_a_store_that_is_away_is_counted() -> None:
+    """Each question that its server did not answer, and what was done without it: here a read, which goes on."""
+    away = {
+        "limits": "redis:",
+        "redis": Secret("redis://127.0.0.1:9/0"),
+        "key": Secret(base64.b64encode(bytes(32)).decode()),
+    }
+    async with measured(stores=away) as (made, read):
+        assert (await made.get("/teams/7/dining-suggestions")).status_code == 200
+        points = read()
+    counted = {(labels["narrows.store"], labels["narrows.event"]) for labels, _ in points["narrows.store.away"]}
+    assert {event for _, event in counted} == {"left", "local", "unanswered"}
 
 
 async def test_nothing_that_a_client_sends_is_in_a_label() -> None:

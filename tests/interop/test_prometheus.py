@@ -229,6 +229,7 @@ CASES = {
     ),
     "near": ([series("narrows_budget_events_total", "0x9 1x60", event="soft")], "12m", ["NarrowsBudgetNear"]),
     "unusual": ([series("narrows_alerts_total", "_x5 1x60", alert="refusals")], "6m", ["NarrowsUnusual"]),
+    "a store is there again": ([series("narrows_store_away_total", "_x5 1x9", store="limits", event="back")], "7m", []),
     "a store is away": ([series("narrows_store_away_total", "0x5 4x9", store="limits")], "7m", ["NarrowsStoreAway"]),
     "denied now and then": (
         [series("narrows_calls_total", "0+1x60", endpoint=SUGGEST, outcome="denied", mode="live")], "1h", [],

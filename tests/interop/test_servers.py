@@ -11,11 +11,13 @@ from tests.interop.servers import back
 
 async def test_redis_is_asked_and_its_absence_is_told(redis_peer) -> None:
     """What fails is `Unavailable`, and the next question after the server's return is answered."""
-    servers = Servers(StoreSettings(redis=Secret(redis_peer.url)))
+    away: list[str] = []
+    servers = Servers(StoreSettings(redis=Secret(redis_peer.url)), away.append)
     assert await servers.redis.ask("numbers", lambda redis: redis.set("server", "1")) is True
     redis_peer.kill()
     with pytest.raises(Unavailable, match="The store of numbers is away"):
         await servers.redis.ask("numbers", lambda redis: redis.get("server"))
+    assert away == ["numbers"]
     redis_peer.start()
     assert await servers.redis.ask("numbers", lambda redis: redis.get("server")) == b"1"
     await servers.close()
@@ -23,7 +25,8 @@ async def test_redis_is_asked_and_its_absence_is_told(redis_peer) -> None:
 
 async def test_postgres_is_asked_and_its_absence_is_told(postgres_peer) -> None:
     """What fails is `Unavailable`, what was committed is kept, and the next question is answered."""
-    servers = Servers(StoreSettings(postgres=Secret(postgres_peer.url)))
+    away: list[str] = []
+    servers = Servers(StoreSettings(postgres=Secret(postgres_peer.url)), away.append)
     servers.postgres.expect(Schema("numbers", 1, "CREATE TABLE server (it int)"))
     async with servers.postgres.transaction("numbers") as connection:
         await connection.execute("INSERT INTO server VALUES (1)")
@@ -31,6 +34,7 @@ async def test_postgres_is_asked_and_its_absence_is_told(postgres_peer) -> None:
     with pytest.raises(Unavailable, match="The store of numbers is away"):
         async with servers.postgres.transaction("numbers"):
             raise AssertionError("it was reached")
+    assert away == ["numbers"]
     postgres_peer.start()
 
     async def numbers():

@@ -132,7 +132,7 @@ def _keeping(bff: Bff, series: Series) -> Iterator[Alert]:
     )
     yield Alert(
         "NarrowsStoreAway",
-        grew(series("narrows.store.away"), "5m", "store", "event"),
+        grew(series("narrows.store.away", event=isnt("back")), "5m", "store", "event"),
         {"severity": "page"},
         "The store {{ $labels.narrows_store }} cannot be had",
         "What needs it is refused, or counted in each process alone (event {{ $labels.narrows_event }}).",

@@ -8,7 +8,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
@@ -56,7 +56,10 @@ class PostgresServer:
     machine.
     """
 
-    def __init__(self, conninfo: Secret, *, size: int = 8, wait_s: float = 2.0) -> None:
+    def __init__(
+        self, conninfo: Secret, *, size: int = 8, wait_s: float = 2.0, away: Callable[[str], object] = lambda _: None
+    ) -> None:
+        self._count = away
         self._given = parameters(conninfo)
         self._size = size
         self._wait_s = wait_s
@@ -122,10 +125,12 @@ class PostgresServer:
         """Make one problem of all that a server may fail with; the operators read what it was."""
         away = Unavailable(f"The store of {called} is away.", headers={"Retry-After": "5"})
         if time.monotonic() < self._away_until:
+            self._count(called)
             raise away
         try:
             yield
         except psycopg.Error as error:
+            self._count(called)
             self._note(error)
             _log.warning("the store of %s is away: %s", called, type(error).__name__)
             raise away from None

@@ -28,10 +28,12 @@ class RedisServer:
 
     `wait_s` bounds each connection and each answer, in seconds, and the wait for one of the connections that are shared
     by all. A command is never repeated: whether a first one arrived cannot be known, and what counts twice is wrong.
-    `pool` is for a library that brings a client of its own. Raises `SettingsError` for a URL without TLS off loopback.
+    `away` hears of each question without an answer, by the name of its store. `pool` is for a library that brings a
+    client of its own. Raises `SettingsError` for a URL without TLS off loopback.
     """
 
-    def __init__(self, url: Secret, *, wait_s: float = 1.0) -> None:
+    def __init__(self, url: Secret, *, wait_s: float = 1.0, away: Callable[[str], object] = lambda _: None) -> None:
+        self._count = away
         self.pool = BlockingConnectionPool.from_url(
             checked(url),
             max_connections=_CONNECTIONS,
@@ -52,6 +54,7 @@ class RedisServer:
         try:
             answer = await work(self._client)
         except (RedisError, OSError, TimeoutError) as error:
+            self._count(called)
             if called not in self._away:
                 self._away.add(called)
                 _log.warning("the store of %s is away: %s", called, type(error).__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from narrows.errors import SettingsError
@@ -16,10 +17,14 @@ SERVERS = ("redis", "postgres")
 
 
 class Servers:
-    """The servers that `[stores]` names. A client that is not installed is told by `SettingsError` with the extra."""
+    """The servers that `[stores]` names. A client that is not installed is told by `SettingsError` with the extra.
 
-    def __init__(self, stores: StoreSettings) -> None:
+    `away` hears of each question that a server did not answer, by the name of its store.
+    """
+
+    def __init__(self, stores: StoreSettings, away: Callable[[str], object] = lambda _: None) -> None:
         self._stores = stores
+        self._away = away
         self._redis: RedisServer | None = None
         self._postgres: PostgresServer | None = None
 
@@ -31,7 +36,7 @@ class Servers:
                 from narrows.stores.redis_server import RedisServer  # an extra
             except ImportError:
                 raise _not_installed("redis") from None
-            self._redis = RedisServer(_url(self._stores.redis, "redis"))
+            self._redis = RedisServer(_url(self._stores.redis, "redis"), away=self._away)
         return self._redis
 
     @property
@@ -42,7 +47,7 @@ class Servers:
                 from narrows.stores.postgres_server import PostgresServer  # an extra
             except ImportError:
                 raise _not_installed("postgres") from None
-            self._postgres = PostgresServer(_url(self._stores.postgres, "postgres"))
+            self._postgres = PostgresServer(_url(self._stores.postgres, "postgres"), away=self._away)
         return self._postgres
 
     async def prepare(self) -> None:
