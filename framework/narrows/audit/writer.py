@@ -55,7 +55,7 @@ class Writer:
     ) -> None:
         self._heard = heard
         self._store = store
-        self._signer = signer
+        self.signer = signer
         self._most = most
         self._checkpoint_s = checkpoint_s
         self._steady = steady
@@ -83,7 +83,7 @@ class Writer:
         """Look how far the log goes. Raises `LogBroken` for one that lost what was signed, and `Unavailable`."""
         if self._head is None:
             head = await self._store.head()
-            await check_signed(self._store, self._signer, head)
+            await check_signed(self._store, self.signer, head)
             self._head = head
 
     async def room(self) -> None:
@@ -117,7 +117,7 @@ class Writer:
         """Sign how far the log goes now, with all that waits. Raises `LogBroken` and `Unavailable`."""
         await self.flush()
         head = await self._rebase()
-        note = await sign(self._store, self._signer, head)
+        note = await sign(self._store, self.signer, head)
         self._signed, self._signed_at = head.size, self._steady()
         return note
 
@@ -172,7 +172,9 @@ class Writer:
                     self._pausing = False
             else:
                 self._recover()
-                return
+                # While it signed, more may have come.
+                if not self._queue:
+                    return
 
     async def _write(self) -> None:
         """Add the first of the queue in one step.
@@ -201,7 +203,7 @@ class Writer:
         """The head as it is now: it goes on from the last that was seen, or the log is broken."""
         head = await self._store.head()
         if self._head is None:
-            await check_signed(self._store, self._signer, head)
+            await check_signed(self._store, self.signer, head)
         else:
             await check_extends(self._store, self._head, head)
         self._head = head
@@ -253,7 +255,7 @@ class Writer:
             return
         left = self._signed_at + self._checkpoint_s - self._steady()
         if left <= 0 or self._closing:
-            await sign(self._store, self._signer, head)
+            await sign(self._store, self.signer, head)
             self._signed, self._signed_at = head.size, self._steady()
         elif self._later is None or self._later.cancelled():
             self._later = asyncio.get_running_loop().call_later(left, self._sign_later)

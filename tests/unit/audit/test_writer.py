@@ -380,3 +380,20 @@ async def test_a_signature_that_cannot_be_kept_is_tried_again(writer, store, clo
     await settled()
     assert not writer.failing
     assert (await newest(store)).split("\n")[1] == "1"
+
+
+async def test_what_comes_while_it_signs_is_written_too(writer, store, clock):
+    """Nobody else wakes the writer for it."""
+    clock.move(60)
+    signing, kept = asyncio.Event(), store.kept
+
+    async def slow(name):
+        signing.set()
+        await asyncio.sleep(0)
+        return await kept(name)
+
+    store.kept = slow
+    await writer.keep(b"0")
+    await signing.wait()
+    await writer.keep(b"1")
+    assert await all_of(store) == [b"0", b"1"]
