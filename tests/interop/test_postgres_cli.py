@@ -95,3 +95,17 @@ def test_promotion_compares_registries_on_servers(lunch, tmp_path, postgres_peer
     assert json.loads(done.stdout)["connectors"] == [
         {"connector": "app", "before": "live", "after": None, "record_differs": True}
     ], done.output
+
+
+@pytest.mark.parametrize("command", [("connector", "list"), ("check", "--registry"), ("run",)])
+def test_a_server_elsewhere_without_tls_is_refused_by_every_command(lunch, monkeypatch, command):
+    """Before anything is sent to it: with the key, what to write, and nothing of the URL."""
+    monkeypatch.setenv("LUNCH_POSTGRES", "postgresql://lunch:canary@db.example.com/lunch")
+    done = CliRunner().invoke(main, [*command, lunch])
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.exit_code in (1, 2), said
+    assert "stores.postgres" in said
+    assert "does not ask for TLS" in said
+    assert "verify-full" in said
+    assert "canary" not in said
+    assert "db.example.com" not in said

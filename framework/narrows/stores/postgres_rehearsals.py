@@ -77,6 +77,8 @@ class PostgresRehearsals:
 
     async def find(self, rehearsal_id: str, owners: Sequence[Owner]) -> tuple[Owner, bytes] | None:
         """The one of these owners that a document belongs to, with it; None as for `get`."""
+        if "\0" in rehearsal_id:  # which no text of PostgreSQL holds
+            return None
         async with self._server.transaction("rehearsals") as connection:
             asked = await connection.execute(
                 "SELECT owner, expires, sealed FROM narrows_rehearsals WHERE id = %s AND expires > %s",

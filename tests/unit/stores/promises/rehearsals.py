@@ -49,6 +49,14 @@ async def test_nobody_else_can_tell_that_it_exists(make, other):
     assert await store.get("unknown", ANN) is None
 
 
+async def test_an_id_that_nobody_gives_is_absent(make):
+    """As any other, even if the engine has no word for it."""
+    store = make()
+    for strange in ("a\x00b", "", "x" * 5000):
+        assert await store.get(strange, ANN) is None
+        assert await store.find(strange, [ANN]) is None
+
+
 async def test_documents_expire(make, clock):
     """A document is there until its lifetime is over, and not a moment longer."""
     store = make()
