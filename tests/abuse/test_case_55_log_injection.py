@@ -78,6 +78,8 @@ def test_case_55_record_of_an_evil_request_is_one_line(evil: str) -> None:
             outcome="refused",
             connector_version=evil,
             actors=(evil, evil),
+            arguments={"team": evil},
+            hidden=(evil,),
             duration_ms=0.1,
             peer=evil,
         )

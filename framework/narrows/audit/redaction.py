@@ -80,7 +80,9 @@ def written(arguments: Mapping[str, Any]) -> bytes:
 def _bound(endpoint: Endpoint) -> frozenset[str]:
     """The names of ids that a guard binds: `within` names them, or a read of `given` or `inside` proves them."""
     read = [parameter.name for operation in endpoint.given.values() for parameter in needed_by(operation)]
-    return frozenset((*placeholders(endpoint.within or ""), *read, *endpoint.inside))
+    # A field of what was read is not one of the body that is called alike.
+    named = [name for name in placeholders(endpoint.within or "") if name.partition(".")[0] not in endpoint.given]
+    return frozenset((*named, *read, *endpoint.inside))
 
 
 def _within(parameter: Parameter) -> str:

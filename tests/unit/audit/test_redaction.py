@@ -46,6 +46,14 @@ class Order(Input):
     more: Annotated[dict[str, int], Meta(max_length=3)] = msgspec.field(default_factory=dict)
 
 
+class Renamed(Input):
+    name: ShortText
+
+
+class Renaming(Input):
+    team: Renamed
+
+
 class Wide(Input):
     numbers: Annotated[list[Annotated[list[int], Meta(max_length=8)]], Meta(max_length=8)]
 
@@ -123,6 +131,17 @@ def test_an_id_is_shown_only_where_a_guard_binds_it() -> None:
 
     proven = redactor(line, "/teams/{team_id}/lines/{line_id}", inside={"line_id": (calls.Directory.team, "id")})
     assert proven.tell({"team_id": 7, "line_id": "l"}) == ({"line_id": "l"}, ["team_id"])
+
+
+def test_what_is_called_like_a_field_of_what_was_read_is_another() -> None:
+    """A text of the body does not pass for the id of an object that a guard has read."""
+
+    async def rename(team: calls.Team, wanted: Renaming) -> None:
+        """Rename it."""
+
+    given = redactor(rename, given={"team": calls.Directory.team}, within="team:{team.name}", writes=True)
+    told = given.tell({"team_id": 7, "wanted": Renaming(team=Renamed(name="anything"))})
+    assert told == ({"team_id": 7}, ["wanted.team.name"])
 
 
 def test_a_body_is_told_field_by_field() -> None:
