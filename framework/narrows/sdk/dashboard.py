@@ -9,7 +9,7 @@ from narrows.declare.slo import Slo
 from narrows.plan import Plan
 from narrows.sdk.grafana import Panel, Query, Row, Step, Variable, write_dashboard
 from narrows.sdk.objectives import BAD, FAST, LEFT, SLOW, objectives
-from narrows.sdk.promql import Series, endpoints_of, fits, is_, quantile, quoted, rate, share, total
+from narrows.sdk.promql import Series, endpoints_of, fits, is_, quantile, quoted, rate, risen, share, total
 from narrows.sdk.rules import operations_of
 
 _CHOSEN = {"tenant": fits("$tenant"), "connector": fits("$connector")}
@@ -151,7 +151,7 @@ class _Rows:
         slow = quantile(0.95, buckets, "$__rate_interval", "operation")
         errors = rate(self._series("narrows.upstream.duration", "_count", **seen, **{"error.type": fits(".+")}))
         looked = rate(self._series("narrows.exchanges"))
-        cached = rate(self._series("narrows.exchanges", event=is_("cached")))
+        cached = rate(self._series("narrows.exchanges", event=fits("cached|shared")))
         named = "{{narrows_operation}}"
         return Row("Upstreams", [
             Panel("95% of operations within", [Query(slow, named, exemplar=True)], "s"),
@@ -180,18 +180,19 @@ class _Rows:
         """Stores and the audit log."""
         commit = self._series("narrows.audit.commit.duration", "_bucket")
         parts = [Query(quantile(part, commit, "$__rate_interval"), f"p{part * 100:.0f}") for part in (0.5, 0.99)]
+        running = total(self._series("narrows.info", bff=is_(self._plan.bff.name)), "version")
+        waiting = total(self._series("narrows.audit.queue"))
         return Row("Stores and audit", [
-            Panel("Requests to stores that were away, in an hour", [self._grown("narrows.store.away", "store")],
-                  width=6),
-            Panel("Records that wait for the disk", [Query(total(self._series("narrows.audit.queue")), "waiting")],
-                  width=6),
-            Panel("Commits of the audit log within", parts, "s", width=6),
-            Panel("Records in an hour", [self._grown("narrows.audit.records", "event")], width=6),
+            Panel("Processes by version", [Query(running, "{{narrows_version}}")], width=4),
+            Panel("Stores that were away, in an hour", [self._grown("narrows.store.away", "store")], width=5),
+            Panel("Records that wait for the disk", [Query(waiting, "waiting")], width=5),
+            Panel("Commits of the audit log within", parts, "s", width=5),
+            Panel("Records in an hour", [self._grown("narrows.audit.records", "event")], width=5),
         ])  # fmt: skip
 
     def _rare(self, name: str, window: str, **matching: str) -> str:
         """How often something rare happened in a while."""
-        return f"increase({self._series(name, **matching)}[{window}])"
+        return risen(self._series(name, **matching), window)
 
     def _grown(self, name: str, by: str) -> Query:
         return Query(total(self._rare(name, "1h"), by), f"{{{{narrows_{by}}}}}")

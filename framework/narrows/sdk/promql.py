@@ -78,10 +78,14 @@ def share(part: str, whole: str) -> str:
     return f"({total(part)} or 0 * {total(whole)}) / {total(whole)}"
 
 
+def risen(what: str, window: str) -> str:
+    """By how much a counter of rare events rose. A series that begins with one rose too, and `increase` misses that."""
+    return f"(increase({what}[{window}]) and {what} offset {window}) or ({what} unless {what} offset {window})"
+
+
 def grew(what: str, window: str, *by: str) -> str:
-    """Whether a counter of rare events grew; a series that begins with one did too, which `increase` does not see."""
-    new = f"{what} unless {what} offset {window}"
-    return f"{total(f'increase({what}[{window}])', *by)} > 0\nor\n{total(new, *by)} > 0"
+    """Whether a counter of rare events rose."""
+    return f"{total(risen(what, window), *by)} > 0"
 
 
 def quantile(part: float, what: str, window: str, *by: str) -> str:

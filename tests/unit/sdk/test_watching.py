@@ -16,7 +16,7 @@ from narrows.declare.slo import Slo
 from narrows.plan import Plan
 from narrows.sdk.dashboard import grafana_dashboard
 from narrows.sdk.objectives import FAST, RECORDED, SLOW, objectives
-from narrows.sdk.promql import Series, fits, grew, is_, ratio, share
+from narrows.sdk.promql import Series, fits, grew, is_, ratio, risen, share
 from narrows.sdk.rules import prometheus_rules
 from narrows.telemetry_names import METRICS, label, prometheus
 from tests.flow.minimal import FACTS
@@ -200,4 +200,5 @@ def test_how_expressions_are_written() -> None:
     assert fits('a"b') == '=~"a\\"b"'
     assert ratio("a", "b", "endpoint") == "sum by (narrows_endpoint) (a) / sum by (narrows_endpoint) (b)"
     assert share("a", "b") == "(sum (a) or 0 * sum (b)) / sum (b)"
-    assert grew("x", "5m") == "sum (increase(x[5m])) > 0\nor\nsum (x unless x offset 5m) > 0"
+    rose = "(increase(x[5m]) and x offset 5m) or (x unless x offset 5m)"
+    assert (risen("x", "5m"), grew("x", "5m", "rule")) == (rose, f"sum by (narrows_rule) ({rose}) > 0")
