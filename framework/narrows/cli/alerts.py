@@ -54,6 +54,7 @@ async def _judge(opened: Opened) -> list[Alert]:
     """Every alert of a log, with what is unused of the registry."""
     from narrows.alerts.arranging import facts_of
     from narrows.alerts.replay import replay
+    from narrows.cli.progress import Progress
     from narrows.stores.opening import open_connectors
     from narrows.stores.servers import Servers
 
@@ -63,7 +64,13 @@ async def _judge(opened: Opened) -> list[Alert]:
     try:
         await servers.prepare()
         _, entries = await registry.all()
-        return [one async for one in replay(opened.store, facts_of(opened.bff), settings.alerts, entries, time.time())]
+        facts, now = facts_of(opened.bff), time.time()
+        with Progress((await opened.store.head()).size // 1000 + 1) as progress:
+
+            def read(done: int) -> None:
+                progress.step(f"{done} records are judged")
+
+            return [one async for one in replay(opened.store, facts, settings.alerts, entries, now, read)]
     finally:
         await registry.close()
         await servers.close()

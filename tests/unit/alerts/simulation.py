@@ -94,6 +94,9 @@ def poisson(random: Random, mean: float) -> int:
 class Life:
     """One world of a seed: its programs, what happens to them anyway, and what was planted."""
 
+    slow = 1.7
+    """How many times as much leaves while somebody copies slowly."""
+
     def __init__(self, seed: int, days: int) -> None:
         self.random = Random(seed)  # noqa: S311 - a simulation, which must repeat
         self.days = days
@@ -129,7 +132,7 @@ class Life:
         mean = self._mean(program, day, hour) * (1.25 if release else 1.0)
         size = program.size * (1.2 if release else 1.0) * random.uniform(0.8, 1.25)
         if self.exfiltrating and program.name == self.exfiltrating.connector:
-            size *= 1.7 if self.exfiltrating.begins <= begins < self.exfiltrating.ends else 1.0
+            size *= self.slow if self.exfiltrating.begins <= begins < self.exfiltrating.ends else 1.0
         for _ in range(poisson(random, mean)):
             endpoints = [*program.endpoints, f"{BFF}.{program.name}_new"] if release else program.endpoints
             network = random.choice(program.networks)
