@@ -54,6 +54,33 @@ class Renaming(Input):
     team: Renamed
 
 
+Texts = Annotated[list[ShortText], Meta(max_length=3)]
+
+
+class Inner(Input):
+    text: ShortText
+
+
+class Leaky(Input):
+    """A place for free text of every form that a body may have."""
+
+    short: ShortText
+    plain: Annotated[str, Meta(max_length=50, pattern="^c")]
+    some_id: Id
+    maybe: LongText | None
+    either: ShortText | int
+    raw: Annotated[bytes, Meta(max_length=50)]
+    texts: Texts
+    fixed: tuple[ShortText, int]
+    unique: Annotated[frozenset[ShortText], Meta(max_length=3)]
+    named: Annotated[dict[ShortText, int], Meta(max_length=3)]
+    valued: Annotated[dict[Literal["a"], ShortText], Meta(max_length=3)]
+    inner: Inner
+    inners: Annotated[list[Inner], Meta(max_length=3)]
+    nested: Annotated[list[Texts], Meta(max_length=3)]
+    either_inner: Inner | None
+
+
 class Wide(Input):
     numbers: Annotated[list[Annotated[list[int], Meta(max_length=8)]], Meta(max_length=8)]
 
@@ -170,6 +197,36 @@ def test_a_body_is_told_field_by_field() -> None:
     }
     assert told.hidden[:3] == ["wanted.note", "wanted.lines[0].item_id", "wanted.lines[0].text"]
     assert told.hidden[-2:] == ["wanted.mixed", "wanted.more"]
+
+
+async def leak(body: Leaky, word: ShortText, words: Texts) -> None:
+    """Take text in every form."""
+
+
+def test_no_free_text_is_shown_in_whatever_form_it_came() -> None:
+    """What is not surely something else counts as text: each place is named, and none of what stands there."""
+    text, inner = "canary", Inner(text="canary")
+    body = Leaky(
+        short=text,
+        plain=text,
+        some_id=text,
+        maybe=text,
+        either=text,
+        raw=text.encode(),
+        texts=[text],
+        fixed=(text, 1),
+        unique=frozenset({text}),
+        named={text: 1},
+        valued={"a": text},
+        inner=inner,
+        inners=[inner],
+        nested=[[text]],
+        either_inner=inner,
+    )
+    told = redactor(leak, "/leak", writes=True).tell({"body": body, "word": text, "words": [text]})
+    assert told.shown == {}
+    assert text not in str(told)
+    assert len(told.hidden) == 17
 
 
 def test_a_record_stays_small_whatever_is_sent() -> None:
