@@ -401,6 +401,8 @@ def test_the_facts_of_an_endpoint_stand_beside_it(doc: dict[str, Any]) -> None:
         "effects": ["Tables.book"],
         "rate": ["5/minute per connector"],
         "slo": None,
+        "deprecated": None,
+        "sunset": None,
         "price": "0.11 EUR",
         "public": None,
         "owned": False,
