@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from narrows.declare.rate import Rate
 from narrows.errors import Unavailable
@@ -25,6 +26,7 @@ from tests.interop.hostile import ROOT
 from tests.interop.limits_process import SHARED, stores
 from tests.unit.stores.promises.limiter import *
 from tests.unit.stores.promises.limiter import THREE, TWO_AT_ONCE
+from tests.unit.stores.promises.limiter_model import STEPS, compare
 
 PROCESSES, EACH = 3, 40
 _NUMBERS = count()
@@ -189,6 +191,19 @@ async def test_a_fault_of_ours_leaves_nobody_waiting(limiter, monkeypatch):
         with pytest.raises(asyncio.CancelledError):
             await taking
     assert (await limiter.take([("ann", THREE)])).allowed
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_the_limiter_does_what_the_model_does(redis_peer, steps):
+    """Over any sequence of asks, takes, give-backs, releases and moves of the clock, as many pass as in the model."""
+
+    async def run() -> None:
+        clock, server = Clock(), RedisServer(Secret(redis_peer.url))
+        await compare(RedisLimiter(server, clock, name=f"limits-{next(_NUMBERS)}"), clock, steps)
+        await server.close()
+
+    asyncio.run(run())
 
 
 async def test_several_rates_cost_what_one_costs(limiter):

@@ -1,7 +1,6 @@
 """The promises of a limiter in memory, and in bounded memory; no clock and no burst refills it."""
 
 import asyncio
-from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +12,7 @@ from narrows.stores.limits import AllOrNothing, SteadyClock
 from narrows.stores.limits_memory import MemoryLimiter
 from tests.unit.stores.promises.limiter import *
 from tests.unit.stores.promises.limiter import THREE, TWO_AT_ONCE
+from tests.unit.stores.promises.limiter_model import STEPS, compare
 
 
 class Clock:
@@ -90,51 +90,9 @@ def test_a_storage_that_judges_one_rate_at_a_time_is_refused():
         AllOrNothing(MemoryStorage())
 
 
-KEYS = st.sampled_from(["ann", "bob", "eve"])
-RATES = st.builds(Rate, st.integers(1, 4), st.sampled_from([1, 60]))
-WANTED = st.lists(st.tuples(KEYS, RATES), max_size=4)
-STEPS = st.lists(st.tuples(st.sampled_from(["ask", "take", "give_back"]), st.integers(-5, 70), WANTED), max_size=40)
-
-
-class Model:
-    """The limiter in its simplest form: every window as a start and a count, searched as a whole each time."""
-
-    def __init__(self):
-        self.time = 0
-        self.windows = {}
-
-    def used(self, one):
-        return self.windows.get(one, (0, 0))[1]
-
-    def do(self, what, step, wanted):
-        self.time += max(0, step)
-        counts = Counter(wanted)
-        for one, (start, _) in list(self.windows.items()):
-            if start + one[1].seconds <= self.time:
-                del self.windows[one]
-        if what == "give_back":
-            for one in counts.keys() & self.windows.keys():
-                start, count = self.windows[one]
-                self.windows[one] = (start, max(0, count - counts[one]))
-            return None
-        allowed = all(self.used(one) + times <= one[1].amount for one, times in counts.items())
-        if allowed and what == "take":
-            for one, times in counts.items():
-                self.windows[one] = (self.windows.get(one, (self.time, 0))[0], self.used(one) + times)
-        return allowed
-
-
 @settings(max_examples=300, deadline=None)
 @given(STEPS)
 def test_the_limiter_does_what_the_model_does(steps):
-    """Over any sequence of asks, takes, give-backs and moves of the clock, the same ones pass as in the model."""
-    clock, model = Clock(), Model()
-    limiter = MemoryLimiter(clock)
-
-    async def run():
-        for what, step, wanted in steps:
-            clock.time += step
-            answer = await getattr(limiter, what)(wanted)
-            assert (answer and answer.allowed) == model.do(what, step, wanted)
-
-    asyncio.run(run())
+    """Over any sequence of asks, takes, give-backs, releases and moves of the clock, as many pass as in the model."""
+    clock = Clock()
+    asyncio.run(compare(MemoryLimiter(clock), clock, steps))
