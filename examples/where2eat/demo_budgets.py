@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -25,6 +26,7 @@ _SUGGESTIONS = f"/teams/{TEAM}/dining-suggestions"
 _BOOKINGS = f"/teams/{TEAM}/bookings"
 _TARGET = "bffs.where2eat.app:bff"
 _RATE, _TRIES = 30, 40
+_LEFT = re.compile(r'"30/minute per caller";r=(\d+)')
 
 
 async def runaways(walk: Walk, root: Path, place: str) -> None:
@@ -47,6 +49,8 @@ async def _looks_up(walk: Walk) -> list[httpx.Response]:
     story.claim(
         f"exactly {len(passed)} pass, the other {len(stopped)} read 429 and when to come again", exact, statuses
     )
+    told = sorted(int(found[1]) for it in passed if (found := _LEFT.search(it.headers.get("ratelimit", ""))))
+    story.claim("their headers count down what is left of the rate, from 29 to 0", told == list(range(_RATE)), told)
     named = all("30/minute per caller" in str(it.json().get("violated-policies")) for it in stopped)
     waits = all(1 <= int(it.headers["retry-after"]) <= 60 for it in stopped)
     story.claim("each names the rate that is used up", bool(stopped) and named and waits, stopped[:1])

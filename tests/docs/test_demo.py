@@ -34,6 +34,7 @@ WHO_DID_WHAT = [
 
 RUN_AWAY = [
     "exactly 30 pass, the other 10 read 429 and when to come again",
+    "their headers count down what is left of the rate, from 29 to 0",
     "each names the rate that is used up",
     "four bookings of 0.05 EUR are made, out of 0.20 EUR a day: now there are ",
     "the fifth is refused before anything is sent: 402",

@@ -133,7 +133,7 @@ def test_the_digest_is_of_what_is_said_and_not_of_its_order():
     """Any other value gives another digest; another order of endpoints does not."""
     one = records.record()
     assert one.digest() == records.record(endpoints=list(reversed(records.FIELDS["endpoints"]))).digest()
-    for name, value in (("tenant", "other"), ("sensitive", False), ("rates", ["59/minute"]), ("platform", "web")):
+    for name, value in (("tenant", "other"), ("sensitive", False), ("rates", ["59/minute"]), ("volumes", ["1 MB/day"])):
         assert records.record(**{name: value}).digest() != one.digest(), name
 
 
@@ -165,6 +165,8 @@ def test_a_record_within_its_template_has_no_faults():
         ({"rates": ["60/minute per caller"]}, "rates"),
         ({"rates": ["1000/day"]}, "rates"),
         ({"price_ceiling": "1.01 EUR"}, "price_ceiling"),
+        ({"budgets": ["5.00 USD/day"]}, "budgets"),
+        ({"budgets": ["5.00 EUR/day"], "price_ceiling": None}, "budgets"),
         ({"price_ceiling": "0.11 EUR", "template": "read-only@1", "endpoints": ["lunch.team"]}, "price_ceiling"),
     ],
 )

@@ -133,6 +133,9 @@ def test_prices_of_two_currencies_do_not_add():
     """Nobody has said what the one is worth in the other."""
     with pytest.raises(ValueError, match="two currencies"):
         Money.parse("1 EUR") + Money.parse("1 USD")
+    with pytest.raises(ValueError, match="two currencies"):
+        Money.parse("1 EUR") - Money.parse("1 USD")
+    assert Money.parse("1 EUR") - Money.parse("0.05 EUR") == Money.parse("0.95 EUR")
 
 
 @pytest.mark.parametrize(("kind", "marked"), [(Id, True), (NumberId, True), (ShortText, False), (str, False)])
