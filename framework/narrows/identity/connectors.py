@@ -13,6 +13,7 @@ import msgspec
 
 from narrows.call import Connector, Credential
 from narrows.declare.commit import OF_KIND, strictest
+from narrows.declare.connectors import ConnectorRecord
 from narrows.declare.templates import TEMPLATES
 from narrows.errors import ConnectorRefused
 from narrows.identity.fresh import Fresh
@@ -141,14 +142,14 @@ def configured(settings: Settings) -> Iterator[Connector]:
 def of_entry(entry: Registered, now: float) -> Connector:
     """A registered connector as calls carry it, at a time."""
     record = entry.record
-    template = TEMPLATES.get(record.template)
+    template = TEMPLATES.get(record.template) if _is_clear(record) else None
     return Connector(
         id=entry.id,
         issuer=record.issuer,
         client_id=record.client_id,
         tenant=record.tenant,
         kind=record.kind,
-        # A template that this version does not know cannot have been approved for it.
+        # What this version does not know, template or budget, cannot have been approved for it.
         state=standing(entry, now) if template else "draft",
         version=entry.version,
         purpose=record.purpose,
@@ -156,14 +157,24 @@ def of_entry(entry: Registered, now: float) -> Connector:
         endpoints=frozenset(record.endpoints),
         scopes=frozenset(record.scopes),
         rates=tuple(record.limits()),
-        budgets=tuple(record.spending()),
-        volumes=tuple(record.answering()),
+        budgets=tuple(record.spending()) if template else (),
+        volumes=tuple(record.answering()) if template else (),
         priced=True,
         price_ceiling=record.ceiling(),
         credentials_until=credentials_until(entry),
         tokens_after=entry.tokens_after,
         generation=entry.generation,
     )
+
+
+def _is_clear(record: ConnectorRecord) -> bool:
+    """Whether its budgets can be reckoned: an older version took some that are finer than a millionth."""
+    try:
+        record.spending()
+        record.answering()
+    except ValueError:
+        return False
+    return True
 
 
 def is_void(connector: Connector, credential: Credential) -> bool:

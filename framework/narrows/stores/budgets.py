@@ -135,10 +135,11 @@ def taken(charges: Sequence[Charge], rows: Rows, now: float, *, settles: bool, f
             told |= SOFT
         if not granted and not fits:
             told |= HARD
-        each.append(_standing(charge, Row(row.start, used, told), row.told, fits=fits))
-        # What is refused again and again changes nothing, and must not wait for the disk.
-        if granted or told != row.told:
-            changed[account.name] = Row(row.start, used, told)
+        after = Row(row.start, used, told)
+        each.append(_standing(charge, after, row.told, fits=fits))
+        # What is asked or refused again and again changes nothing, and must not wait for the disk.
+        if (granted or told != row.told) and after != rows.get(account.name):
+            changed[account.name] = after
     return Verdict(granted, tuple(each)), changed
 
 

@@ -78,11 +78,14 @@ async def test_the_stricter_of_kind_and_template_holds():
     assert (await knowing.find()).commit == "receipt"
 
 
-async def test_a_template_that_is_not_known_is_a_draft():
-    """A registry that a newer version wrote does not let more through here."""
+@pytest.mark.parametrize(
+    "over", [{"template": "free@9"}, {"budgets": ["0.0000001 EUR/day"]}, {"volumes": ["1 MB/year"]}]
+)
+async def test_what_is_not_known_is_a_draft(over):
+    """A registry that another version wrote does not let more through here."""
     knowing = Knowing(bare())
     entry = await knowing.office.live()
-    record = records.record(template="free@9")
+    record = records.record(**over)
     approval = msgspec.structs.replace(entry.approval, digest=record.digest())
     odd = msgspec.structs.replace(entry, record=record, approval=approval)
     await knowing.office.governor.change(entry, odd, "apply", DANA)

@@ -11,9 +11,9 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from narrows.errors import SettingsError, Unavailable
-from narrows.settings import Secret, Settings, StoreSettings
+from narrows.settings import Secret, Settings, StoreSettings, TenantSettings
 from narrows.stores.budgets import GRACE_S, Charge, MemoryBudgets
-from narrows.stores.opening import open_budgets
+from narrows.stores.opening import open_budgets, place_faults
 from narrows.stores.redis_budgets import RedisBudgets
 from narrows.stores.servers import Servers
 from narrows.stores.sqlite_budgets import SqliteBudgets
@@ -167,3 +167,14 @@ async def test_a_file_of_budgets_is_opened(clock, tmp_path):
     await store.close()
     with pytest.raises(SettingsError, match=r"stores\.budgets: .*does not open"):
         open_budgets(msgspec.structs.replace(named, base=str(tmp_path / "none")), clock, Servers(named.stores))
+
+
+@pytest.mark.parametrize(("environment", "told"), [("development", 0), ("production", 1)])
+def test_budgets_of_tenants_that_would_be_forgotten_are_told_without_a_store(environment, told):
+    """By `narrows check`; the start refuses them too, and those of connectors."""
+    named = msgspec.structs.replace(
+        stores("memory:"), environment=environment, tenants={"acme": TenantSettings(budgets=("5 EUR/day",))}
+    )
+    faults = [fault for fault in place_faults(named) if "acme" in fault]
+    assert len(faults) == told
+    assert list(place_faults(msgspec.structs.replace(named, tenants={"acme": TenantSettings()}))) == []
