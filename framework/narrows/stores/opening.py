@@ -221,8 +221,8 @@ def place_faults(settings: Settings) -> Iterator[str]:
     limited = sorted(name for name, tenant in settings.tenants.items() if tenant.budgets or tenant.volumes)
     if limited and settings.stores.budgets == "memory:" and settings.environment != "development":
         yield (
-            f"stores.budgets: tenants have budgets or volumes ({', '.join(limited)}), and a restart would refill what is "
-            'counted in memory. Remedy: set stores.budgets = "sqlite:budgets.db".'
+            f"stores.budgets: tenants have budgets or volumes ({', '.join(limited)}), and a restart would refill what "
+            'is counted in memory. Remedy: set stores.budgets = "sqlite:budgets.db".'
         )
     for field, value in sorted(msgspec.structs.asdict(settings.stores).items()):
         try:
