@@ -159,4 +159,7 @@ def _only(app: Callable[..., Any], own: bool) -> Callable[..., Any]:
 
 
 def _is_own(host: str) -> bool:
-    return not host or is_loopback(f"http://{host}")
+    try:
+        return not host or is_loopback(f"http://{host}")
+    except ValueError:  # no host at all, such as `[`
+        return False

@@ -342,6 +342,19 @@ def test_operation_after_the_end_makes_no_span(seen: Seen) -> None:
     assert set(seen.spans) == {"GET"}
 
 
+def test_a_call_counts_as_long_as_it_runs(seen: Seen) -> None:
+    """By the same list; after its end it still refuses what is not in it, and counts nothing."""
+    span = seen.telemetry.start_call("GET", [])
+    span.measure("narrows.budget.used", 0.5, tenant="acme")
+    span.end(200, None)
+    span.measure("narrows.budget.used", 0.9, tenant="acme")
+    for ended in (span, Telemetry.build(SETTINGS).start_call("GET", [])):
+        with pytest.raises(ValueError, match="no label"):
+            ended.measure("narrows.budget.used", 1, caller="canary")
+
+    assert seen.metrics["narrows.budget.used"] == [({"narrows.tenant": "acme"}, 0.5)]
+
+
 def test_counts_of_exchanges_and_effects(seen: Seen) -> None:
     """Exchanges are counted by what came of them, effects by operation and mode."""
     seen.telemetry.exchange("cached")

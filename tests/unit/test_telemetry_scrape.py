@@ -93,7 +93,17 @@ def test_buckets_lead_to_traces() -> None:
     assert TRACE not in plain
 
 
-@pytest.mark.parametrize(("path", "host"), [("/", "127.0.0.1"), ("/admin", "127.0.0.1"), ("/metrics", "evil.test")])
+@pytest.mark.parametrize(
+    ("path", "host"),
+    [
+        ("/", "127.0.0.1"),
+        ("/admin", "127.0.0.1"),
+        ("/metrics", "evil.test"),
+        ("/metrics", "127.0.0.1.evil.test"),
+        ("/metrics", "["),
+        ("/metrics", "me@127.0.0.1:9464@evil.test"),
+    ],
+)
 def test_nothing_else_is_answered(path: str, host: str) -> None:
     """Another path is not there, and neither is anything for a page that reached loopback by a name of its own."""
     with scraped() as (telemetry, scrape):

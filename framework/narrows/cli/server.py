@@ -98,9 +98,14 @@ def url_of(host: str, port: int, *, tls: bool) -> str:
 
 
 def _log_to(stream: TextIO, secrets: list[Secret], watched: Watched) -> None:
-    """Send warnings of the server the same way; of a refused start the reason is told instead."""
-    logger = logging.getLogger("uvicorn.error")
-    logger.handlers = [install_json_logging(stream, secrets=secrets)]
-    logger.setLevel(logging.WARNING)
-    logger.propagate = False
-    logger.addFilter(lambda _: watched.refused is None)
+    """Send warnings of the server and of the export of telemetry the same way.
+
+    Of a refused start the reason is told instead.
+    """
+    handler = install_json_logging(stream, secrets=secrets)
+    for name in ("uvicorn.error", "opentelemetry"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False
+    logging.getLogger("uvicorn.error").addFilter(lambda _: watched.refused is None)

@@ -1,5 +1,6 @@
 """`narrows run`: it serves, says where, and refuses in words."""
 
+import io
 import json
 import logging
 import os
@@ -140,6 +141,19 @@ async def start():
 
 application.plan.start = start
 """
+
+
+def test_what_the_export_of_telemetry_says_is_json_too(tmp_path):
+    """A collector that is away is told as everything else is: one line, no token in it, and nothing on the root."""
+    write_lunch(tmp_path, "lunch_exported")
+    said = io.StringIO()
+    Server.of(load("lunch_exported:bff", None), said)
+    log = logging.getLogger("opentelemetry.exporter.otlp")
+    log.warning("cannot reach the collector with Bearer abcdefghijk")
+    log.info("not of interest")
+    (line,) = [json.loads(one) for one in said.getvalue().splitlines()]
+    assert (line["level"], line["logger"]) == ("warning", "opentelemetry.exporter.otlp")
+    assert line["message"] == "cannot reach the collector with ***"
 
 
 def test_every_secret_of_the_settings_is_known_to_the_log():
