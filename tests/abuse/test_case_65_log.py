@@ -12,7 +12,7 @@ import pytest
 
 from narrows.audit.checkpoint import CheckpointRefused, Signer
 from narrows.audit.merkle import grow, leaf_hash
-from narrows.audit.verify import verify
+from narrows.audit.verify import Verifier, verify
 from narrows.stores.audit import Head, Kept
 from narrows.stores.memory_audit import MemoryAuditStore
 from tests.unit.audit.logs import KEYS, ORIGIN, OTHER, add, lines_of, make_leaf, make_log
@@ -257,6 +257,14 @@ async def test_what_is_no_export_is_refused(lines, why):
     verdict = verify(lines, KEYS)
     assert (verdict.first_bad, verdict.last_bad) == (0, 0)
     assert why in verdict.why
+
+
+async def test_after_the_first_bad_record_nothing_is_read(exported):
+    """Whoever goes on all the same gets the same verdict."""
+    verifier = Verifier(KEYS)
+    taken = [verifier.take(line) for line in [*exported[0][:9], b"no line", *exported[0][9:]]]
+    assert taken == [True] * 9 + [False] * (len(exported[0]) - 8)
+    assert (verifier.end().first_bad, verifier.size) == (7, 7)
 
 
 async def test_hashes_that_cannot_be_read_are_refused(exported):

@@ -90,6 +90,16 @@ async def test_case_66_a_log_whose_file_was_taken_away_answers_nothing(tmp_path)
         assert (await made.get("/teams/7/bookings")).status_code == 200
         (tmp_path / "audit.db").rename(tmp_path / "elsewhere.db")
         assert [(await made.get("/teams/7/bookings")).status_code for _ in range(2)] == [503, 503]
+        before, sent = len(made.records.all()), []
+
+        async def receive():
+            return {"type": "websocket.connect"}
+
+        async def send(message):
+            sent.append(message["type"])
+
+        await made.app({"type": "websocket", "path": "/", "headers": []}, receive, send)
+        assert (sent, len(made.records.all())) == (["websocket.close"], before)
     await store.close()
 
 

@@ -171,3 +171,15 @@ def test_half_of_a_pair_does_not_stop_the_line() -> None:
 def test_other_values_stay() -> None:
     """Numbers, truth values and nothing are written as they are."""
     assert json_line({"b": True, "a": None, "c": 1.5, "d": 7}) == b'{"a":null,"b":true,"c":1.5,"d":7}\n'
+
+
+async def test_without_an_audit_log_the_lines_are_all_there_is() -> None:
+    """There is always room, and nothing to open or to close."""
+    lines: list[bytes] = []
+    log = RecordLog(lines.append)
+    log.open()
+    await log.start()
+    await log.room()
+    await log.keep(make())
+    await log.close()
+    assert len(lines) == 1
