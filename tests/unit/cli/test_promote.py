@@ -82,6 +82,7 @@ public_url = "https://amina:swordfish-3@lunch.test"
 issuers.corp.client.secret = "swordfish-4"
 issuers.corp.client.passwort = "swordfish-5"
 stores.connectors = "sqlite:production.db"
+audit = "sqlite:production-audit.db"
 receipts.keys = [{ id = "k", key = "swordfish-6" }, { id = "l", key = { file = "swordfish-7" } }]
 "\\u001b[2J\\n::x" = "swordfish-8"
 """
@@ -232,6 +233,7 @@ approvers = ["dana@example.com"]
 
 [environments.staging.stores]
 connectors = "sqlite:staging.db"
+audit = "sqlite:staging-audit.db"
 
 [environments.production.stores]
 connectors = "sqlite:production.db"
