@@ -141,3 +141,11 @@ async def test_a_write_asks_once_more(store, clock):
     clock.move(FRESH_S)
     with pytest.raises(InvalidToken):
         await standing.check_write(PROGRAM, anna, "lunch.book")
+
+
+async def test_nothing_is_revoked_before_there_is_a_store(clock):
+    """A revocation that nobody keeps must not pass for one."""
+    revoking = Revoking(Identity(Settings(public_url="https://bff.test"), now=clock), now=clock, steady=clock)
+    await revoking.refresh()
+    with pytest.raises(AssertionError):
+        await revoking.revoke("corp", "anna", clock())
