@@ -1,6 +1,6 @@
 """Case 83: what changes while a call runs: the next write is stopped, and no token comes back into the cache.
 
-What processes share is tested in `test_case_83_shared_cache.py`, and its sealing in `test_tokens.py` and `test_sealing.py`.
+What processes share is tested in `test_case_83_shared_cache.py`, its sealing in `test_tokens.py` and `test_sealing.py`.
 """
 
 from __future__ import annotations
