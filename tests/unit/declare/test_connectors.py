@@ -1,3 +1,4 @@
+import hashlib
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -135,6 +136,16 @@ def test_the_digest_is_of_what_is_said_and_not_of_its_order():
     assert one.digest() == records.record(endpoints=list(reversed(records.FIELDS["endpoints"]))).digest()
     for name, value in (("tenant", "other"), ("sensitive", False), ("rates", ["59/minute"]), ("volumes", ["1 MB/day"])):
         assert records.record(**{name: value}).digest() != one.digest(), name
+
+
+def test_what_was_approved_before_there_were_volumes_stays_approved():
+    """A record without any has the digest that it had then."""
+    document = msgspec.to_builtins(records.record())
+    del document["volumes"]
+    for name in ("endpoints", "scopes", "rates", "budgets"):
+        document[name] = sorted(document[name])
+    before = hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
+    assert records.record().digest() == before
 
 
 # --- templates ------------------------------------------------------------------------------------------------------
