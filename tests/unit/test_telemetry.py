@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -672,6 +673,30 @@ async def test_endpoint_gets_traces_and_metrics_at_close(collector: tuple[Collec
     assert b"GET /teams/{team_id}" in got["/v1/traces"]
     assert b"narrows.calls" in got["/v1/metrics"]
     assert all(b"lunch" in body for body in got.values())
+
+
+async def test_a_collector_and_prometheus_get_the_same_numbers(collector: tuple[Collector, str]) -> None:
+    """Both may be named: the sums are not divided between them, and the exemplars lead to traces that are sent."""
+    it, url = collector
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    telemetry = Telemetry.build(_settings(url, prometheus=f"127.0.0.1:{port}"))
+    telemetry.start()
+    try:
+        telemetry.start_call("GET", SOUND).end(200, None)
+        headers = {"accept": "application/openmetrics-text; version=1.0.0"}
+        scraped = [
+            (await asyncio.to_thread(httpx.get, f"http://127.0.0.1:{port}/metrics", headers=headers)).text
+            for _ in range(2)
+        ]
+    finally:
+        await telemetry.close()
+    for text in scraped:
+        assert 'narrows_calls_total{narrows_endpoint="unmatched",narrows_outcome="ok"} 1.0' in text
+    # What fell into a bucket since the last look: whoever looks keeps it.
+    assert [f'trace_id="{TRACE}"' in text for text in scraped] == [True, False]
+    assert b"narrows.calls" in dict(it.got)["/v1/metrics"]
+    assert bytes.fromhex(TRACE) in dict(it.got)["/v1/traces"]
 
 
 def _settings(endpoint: str, **more: Any) -> Settings:
