@@ -69,9 +69,11 @@ def postgres_peer() -> Iterator[PostgresPeer]:
 
 
 @pytest.fixture
-def postgres_url(postgres_peer) -> str:
+def postgres_url(postgres_peer) -> Iterator[str]:
     """A place of its own in the real PostgreSQL, by its URL."""
-    return postgres_peer.place()
+    url = postgres_peer.place()
+    yield url
+    postgres_peer.give_up(url)
 
 
 @pytest.fixture

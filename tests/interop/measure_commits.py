@@ -61,7 +61,7 @@ async def main() -> None:
         await measure("sqlite", file)
         await file.close()
     with tempfile.TemporaryDirectory(prefix="narrows-postgres-") as folder:
-        peer = PostgresPeer(Path(folder))
+        peer = PostgresPeer(Path(folder), durable=True)
         peer.start()
         server = PostgresServer(Secret(peer.url))
         await measure("postgres", PostgresCommits(server, time.time, LIVES, KEY))

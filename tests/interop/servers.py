@@ -18,7 +18,7 @@ from narrows.errors import Unavailable
 
 T = TypeVar("T")
 
-TRIES, PAUSE_S = 200, 0.05
+TRIES, PAUSE_S = 1200, 0.05
 
 
 def free_port() -> int:
@@ -132,9 +132,12 @@ class RedisPeer(Server):
 
 
 class PostgresPeer(Server):
-    """PostgreSQL with a database of its own, which refuses to run as root and so runs as `postgres` there."""
+    """PostgreSQL with a database of its own, which refuses to run as root and so runs as `postgres` there.
 
-    def __init__(self, folder: Path) -> None:
+    A `durable` one waits for the disk, for those who measure.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         found = postgres_bin()
         assert found is not None, "PostgreSQL is missing: `make interop` installs it"
         self._bin = found
@@ -151,7 +154,11 @@ class PostgresPeer(Server):
             cwd=folder,
             user=user,
         )
-        options = ("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=100")
+        # What a kill leaves is in the hands of the system, so that the tests need not wait for the disk.
+        options = (
+            *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=100"),
+            *("-c", "max_wal_size=64MB", "-c", f"fsync={'on' if durable else 'off'}"),
+        )
         super().__init__(
             "postgres", folder, lambda port: (self._bin / "postgres", "-D", data, "-p", str(port), *options), user
         )
@@ -166,6 +173,11 @@ class PostgresPeer(Server):
         name = f"place_{next(self._places)}"
         self.ask(f"CREATE SCHEMA {name}")
         return f"{self.url}?options=-csearch_path%3D{name}"
+
+    def give_up(self, url: str) -> None:
+        """Take a place away with all that is in it, so that the server has not ever more to look at after a crash."""
+        place = url.rpartition("%3D")[2]
+        self.ask(f"SET lock_timeout = '5s'; DROP SCHEMA {place} CASCADE")
 
     def ask(self, statement: str, url: str = "") -> list[tuple[Any, ...]]:
         """Do something past the pools of the tests; its rows, if it has any."""
