@@ -67,7 +67,7 @@ async def test_case_91_a_person_is_forgotten_and_the_log_is_whole(tmp_path: Path
         assert (await made.get(BOOKINGS)).status_code == 200
         again = made.records.calls()[-1]["caller"]
         lines = await exported(made, store)
-        keys = made.app.plan.log.writer._signer.public  # type: ignore[union-attr]  # it is there, as above
+        keys = made.app.plan.log.writer.signer.public  # type: ignore[union-attr]  # it is there, as above
         named = [await beside(store).resolve(one) for one in (anna, ben, again)]
     verdict = verify(lines, keys, hashes=before)
     assert (verdict.first_bad, verdict.why) == (None, "")
