@@ -274,8 +274,9 @@ class Call:
     `moment` is what `now()` tells; `ids` are those that `new_id()` gave, and `ids_due` those that it gives first,
     because a rehearsal gave them. `made` are the answers that a rehearsal made up, `sources` tells which of them gave a
     stand-in (of `stand_ins`, which only grows; it has an index), and `recalled` are those of an earlier one.
-    `commitment` is what a live write has claimed; `replayed` says that its answer is one that was kept. `decision` is
-    what a person decided of the rehearsal `rehearsal_id`.
+    `commitment` is what a live write has claimed; `replayed` says that its answer is one that was kept, and `recorded`
+    that what it did is on its way into the audit log. `decision` is what a person decided of the rehearsal
+    `rehearsal_id`.
     """
 
     __slots__ = (
@@ -317,6 +318,7 @@ class Call:
         "rates_left",
         "raw",
         "recalled",
+        "recorded",
         "rehearsal_id",
         "replayed",
         "reply",
@@ -393,6 +395,7 @@ class Call:
         self.sources: dict[Any, list[Place]] = {}
         self.recalled: tuple[Made, ...] = ()
         self.commitment: Claimed | None = None
+        self.recorded = False
         self.replayed = False
         self.decision: Literal["allow", "refuse"] | None = None
         self.rehearsal_id: str | None = None

@@ -69,3 +69,20 @@ async def test_case_91_two_applications_over_one_log_never_fork_it(tmp_path):
         assert len({leaf["trace_id"] for leaf in leaves if leaf["endpoint"] == "narrows./health"}) == 40
     for store in stores:
         await store.close()
+
+
+async def test_case_91_a_client_that_goes_away_before_the_disk_has_it_leaves_one_record():
+    """It says what was done, and not a second time that nobody waited for it."""
+    store = Held()
+    async with world(around={"audit": store}) as made:
+        asking = asyncio.create_task(made.get("/teams/7/bookings"))
+        await store.asked.wait()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        store.disk.set()
+        await made.app.plan.log.writer.flush()
+        leaves = [json.loads(leaf) for leaf in await store.leaves(0, 9)]
+    calls = [leaf for leaf in leaves if leaf["event"] == "call"]
+    assert [(leaf["endpoint"], leaf["status"]) for leaf in calls] == [("where2eat.team_bookings", 200)]

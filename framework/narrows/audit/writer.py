@@ -228,7 +228,9 @@ class Writer:
     def _fail(self, fault: Exception) -> None:
         """Tell whoever waits that it cannot be written now."""
         if not self.failing:
-            _log.error("the audit log cannot be written, so nothing is answered: %s", type(fault).__name__)
+            # What a store says of itself is a sentence of ours; what else is raised may hold anything.
+            told = str(fault) if isinstance(fault, Unavailable) else type(fault).__name__
+            _log.error("the audit log cannot be written, so nothing is answered: %s", told)
         self.failing = True
         self._heard(None, self._doubt, len(self._queue))
         for waiting in self._queue:

@@ -91,7 +91,8 @@ class Settle:
         if call.ending:
             self._behind(self._let_go(call))
         reply = Reply(_CLOSED, [], b"")
-        self._is_put_down(self._record(call, reply, None, "cancelled"))
+        if not call.recorded:
+            self._is_put_down(self._record(call, reply, None, "cancelled"))
         self._close(call, reply, None, "cancelled")
 
     def _behind(self, doing: Coroutine[Any, Any, None]) -> None:
@@ -221,6 +222,7 @@ class Settle:
 
     async def _is_kept(self, call: Call, record: Record) -> bool:
         """Write the record: on the disk before the answer where somebody's data go out, or something was changed."""
+        call.recorded = True
         answers = record.outcome == "ok" and (call.endpoint.kind == "write" or self._sensitive)
         if not answers and not call.sent and not call.unknown:
             return self._is_put_down(record)
