@@ -1,18 +1,22 @@
 """A process of its own that watches an audit log, and prints the id of each alert that it tells.
 
-`python -m tests.flow.alert_process STORE BEGAN` ends when all of the log is judged and told. STORE is the path of a
-file, or the URL of a PostgreSQL server. Its clock runs sixty times as fast as that of the machine, and is the same in
-every process that was given the same BEGAN (seconds since 1970 by the machine).
+`python -m tests.flow.alert_process STORE BEGAN MARK` ends when all of the log is judged and told. STORE is the path of
+a file, or the URL of a PostgreSQL server. Its clock runs ten times as fast as that of the machine, and is the same in
+every process that was given the same BEGAN (seconds since 1970 by the machine). The first that has told `DIES_AT`
+alerts makes the file MARK, and kills itself before it can say that it has told them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import msgspec
 
@@ -28,7 +32,8 @@ from tests.unit.alerts.traffic import MONDAY
 from tests.unit.declare.records import Office
 
 FACTS = Facts("shop", {}, {})
-FASTER = 60
+FASTER = 10
+DIES_AT = 60
 
 
 @asynccontextmanager
@@ -50,12 +55,24 @@ async def opened(place: str) -> AsyncIterator[AuditStore]:
     await server.close()
 
 
-def say(line: bytes) -> None:
-    """Print which alert was told."""
-    print(msgspec.json.decode(line)["note"].partition(":")[0], flush=True)
+class Saying:
+    """Prints which alert was told."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+        self._told = 0
+
+    def __call__(self, line: bytes) -> None:
+        """Print one, and perhaps die of it."""
+        print(msgspec.json.decode(line)["note"].partition(":")[0], flush=True)
+        self._told += 1
+        if self._told == DIES_AT:
+            with contextlib.suppress(FileExistsError):
+                self._mark.touch(exist_ok=False)
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def main(place: str, began: float) -> None:
+async def main(place: str, began: float, mark: Path) -> None:
     """Watch until there is nothing left."""
     from narrows.telemetry import Telemetry
 
@@ -66,7 +83,7 @@ async def main(place: str, began: float) -> None:
         return MONDAY + (time.time() - began) * FASTER
 
     async with opened(place) as store:
-        around = Around(store, RecordLog(say), office.governor, telemetry, clock, str(time.time_ns()))
+        around = Around(store, RecordLog(Saying(mark)), office.governor, telemetry, clock, str(time.time_ns()))
         running = asyncio.create_task(Watch(FACTS, AlertSettings(every_s=0.01), {}, around).run())
         while not await _is_done(store):  # noqa: ASYNC110 - other processes do it too
             await asyncio.sleep(0.05)
@@ -82,4 +99,4 @@ async def _is_done(store: AuditStore) -> bool:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], float(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3])))
