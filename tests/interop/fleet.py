@@ -242,7 +242,7 @@ class Fleet:
         path: str,
         *,
         each: int = 0,
-        seconds: int = 10,
+        seconds: int = 12,
         method: str = "GET",
         token: str = "",
         meanwhile: Any = None,

@@ -49,25 +49,25 @@ def is_paid(fleet, path, at_most):
 async def test_rates_budgets_and_the_tree_are_exact_under_load(started):
     """Of each exactly what is allowed passes, whichever worker is asked, and each answer has its record."""
     fleet = await started("2.00")
-    counted = fleet.load("/counted", each=30)
-    assert counted.statuses == {"200": ALLOWED, "429": CONNECTIONS * 30 - ALLOWED}
+    counted = fleet.load("/counted", each=20)
+    assert counted.statuses == {"200": ALLOWED, "429": CONNECTIONS * 20 - ALLOWED}
     assert fleet.world.reached["counted"] == ALLOWED
-    priced = fleet.load("/priced", each=20)
+    priced = fleet.load("/priced", each=15)
     affordable = int(Decimal("2.00") / PRICE)
-    assert priced.statuses == {"200": affordable, "402": CONNECTIONS * 20 - affordable}
+    assert priced.statuses == {"200": affordable, "402": CONNECTIONS * 15 - affordable}
     assert fleet.world.reached["priced"] == affordable
     assert euros(fleet.spent()) == 2
-    free = fleet.load("/free", each=50)
-    assert free.statuses == {"200": CONNECTIONS * 50}
+    free = fleet.load("/free", each=25)
+    assert free.statuses == {"200": CONNECTIONS * 25}
     assert len(counted.workers + priced.workers + free.workers) == WORKERS
     assert fleet.stop() == 0
     records = await fleet.records()
     assert calls(records) == {
         ("loaded.counted", 200): ALLOWED,
-        ("loaded.counted", 429): CONNECTIONS * 30 - ALLOWED,
+        ("loaded.counted", 429): CONNECTIONS * 20 - ALLOWED,
         ("loaded.priced", 200): affordable,
-        ("loaded.priced", 402): CONNECTIONS * 20 - affordable,
-        ("loaded.free", 200): CONNECTIONS * 50,
+        ("loaded.priced", 402): CONNECTIONS * 15 - affordable,
+        ("loaded.free", 200): CONNECTIONS * 25,
     }
     assert fleet.narrows("audit", "verify", TARGET)
 
@@ -85,7 +85,7 @@ async def test_a_worker_that_is_killed_loses_no_record_and_spends_nothing_twice(
     assert written.statuses.keys() == {"200"}
     until(lambda: len(fleet.workers()) == WORKERS, "the worker that takes its place")
     assert f"worker {killed[0]} ended (signal SIGKILL)" in fleet.said()
-    assert fleet.load("/free", each=10, seconds=3).statuses == {"200": CONNECTIONS * 10}
+    assert fleet.load("/free", each=10).statuses == {"200": CONNECTIONS * 10}
     fleet.stop()
     recorded = calls(await fleet.records())
     reached = fleet.world.reached["written"]
@@ -97,7 +97,7 @@ async def test_a_worker_that_is_killed_loses_no_record_and_spends_nothing_twice(
 
 async def test_redis_is_killed_under_load_and_comes_back(started, redis_peer):
     """What costs is refused meanwhile, what does not goes on; then all go on by themselves, and nothing is refilled."""
-    fleet = await started("20.00")
+    fleet = await started("6.00")
     seen = {}
 
     def outage():
@@ -105,20 +105,20 @@ async def test_redis_is_killed_under_load_and_comes_back(started, redis_peer):
         redis_peer.kill()
         try:
             before = fleet.world.reached["priced"]
-            seen["away"] = fleet.load("/free", each=10, seconds=3).statuses
+            seen["away"] = fleet.load("/free", seconds=3).statuses
             seen["spent meanwhile"] = fleet.world.reached["priced"] - before
         finally:
             redis_peer.start()
         until(lambda: fleet.world.reached["priced"] > before + CONNECTIONS, "calls that cost, again")
 
     priced = fleet.load("/priced", seconds=20, meanwhile=outage)
-    assert seen["away"] == {"200": CONNECTIONS * 10}
+    assert seen["away"].keys() == {"200"}
     assert seen["spent meanwhile"] <= CONNECTIONS
     assert priced.statuses["503"] > 0
-    assert priced.statuses["200"] <= fleet.world.reached["priced"] <= Decimal(20) / PRICE
+    assert priced.statuses["200"] <= fleet.world.reached["priced"] <= Decimal(6) / PRICE
     assert priced.statuses["402"] > 0
-    is_paid(fleet, "priced", Decimal(20))
-    again = fleet.load("/free", each=10, seconds=3)
+    is_paid(fleet, "priced", Decimal(6))
+    again = fleet.load("/free", each=10)
     assert again.statuses == {"200": CONNECTIONS * 10}
     assert fleet.stop() == 0
     assert fleet.narrows("audit", "verify", TARGET)
@@ -128,11 +128,11 @@ async def test_redis_is_killed_under_load_and_comes_back(started, redis_peer):
 async def test_what_is_revoked_is_felt_by_every_worker_within_a_second(started):
     """By a command beside them: whichever worker is asked, the token holds no more."""
     fleet = await started("2.00")
-    assert fleet.load("/free", each=5, seconds=3).statuses == {"200": CONNECTIONS * 5}
+    assert fleet.load("/free", each=5).statuses == {"200": CONNECTIONS * 5}
     token = fleet.world.token()
     fleet.narrows("revoke", TARGET, "corp", "anna", "--by", "dana@example.com")
     await asyncio.sleep(1)
-    assert fleet.load("/free", each=5, seconds=3, token=token).statuses == {"401": CONNECTIONS * 5}
+    assert fleet.load("/free", each=5, token=token).statuses == {"401": CONNECTIONS * 5}
     assert fleet.stop() == 0
     revoked = [one for one in await fleet.records() if one.get("what") == "revoked"]
     assert [(one["event"], one["by"]) for one in revoked] == [("grant", "dana@example.com")]
