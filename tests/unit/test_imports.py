@@ -16,6 +16,7 @@ LAYERS = (
             "telemetry_metrics",
             "telemetry_names",
             "telemetry_scrape",
+            "telemetry_spans",
         ),
     ),
     ("declare", "call", "current"),

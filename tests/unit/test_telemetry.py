@@ -24,8 +24,9 @@ from opentelemetry.trace import NoOpTracerProvider, SpanKind, StatusCode
 
 from narrows.errors import InternalError, NotFound, SettingsError
 from narrows.settings import Settings, read_settings
-from narrows.telemetry import ATTRIBUTES, CallSpan, Telemetry
+from narrows.telemetry import CallSpan, Telemetry
 from narrows.telemetry_export import sampler
+from narrows.telemetry_spans import ATTRIBUTES
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
@@ -268,10 +269,13 @@ def test_unlisted_attribute_is_refused(seen: Seen, live: bool, key: str) -> None
     """An attribute that nobody allowed is refused, on calls and operations, with and without telemetry."""
     telemetry = seen.telemetry if live else Telemetry.build(SETTINGS)
     span = telemetry.start_call("GET", [])
-    with pytest.raises(ValueError, match=r"narrows\.telemetry\.ATTRIBUTES") as raised:
+    with pytest.raises(ValueError, match=r"telemetry_spans\.ATTRIBUTES") as raised:
         span.set(key, "canary")
     assert "canary" not in str(raised.value)
-    with span.child("Tables.book") as operation, pytest.raises(ValueError, match=r"narrows\.telemetry\.ATTRIBUTES"):
+    with (
+        span.child("Tables.book") as operation,
+        pytest.raises(ValueError, match=r"telemetry_spans\.ATTRIBUTES"),
+    ):
         operation.set(key, "canary")
     with pytest.raises(ValueError, match="not dict"):
         span.set("narrows.rule", {"a": "canary"})
