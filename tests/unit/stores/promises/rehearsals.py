@@ -127,6 +127,13 @@ async def test_the_store_has_a_bound_of_bytes(make):
     assert len(await store.newest(ANN, 10)) == 2
 
 
+async def test_a_store_with_no_room_for_one_keeps_none(make):
+    """The bound of all holds for the newest too."""
+    store = make(total_bytes=10)
+    await store.put("r1", ANN, bytes(60))
+    assert await store.get("r1", ANN) is None
+
+
 @pytest.mark.parametrize("bounds", [{"documents": 4}, {"total_bytes": 500}, {"owner_bytes": 250}])
 async def test_nobody_pushes_out_what_belongs_to_another(make, bounds):
     """Who fills the store loses their own documents first; another's receipts and previews stay."""
