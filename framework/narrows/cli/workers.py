@@ -118,9 +118,13 @@ class Supervisor:
     async def _watch(self, worker: Worker) -> int:
         """Wait for the end of a worker, and bring it about if it is stuck."""
         loop = asyncio.get_running_loop()
+        serves = False
         try:
             async with asyncio.timeout(self._stuck_s) as limit:
                 while await worker.beat():
+                    if not serves:
+                        serves = True
+                        _log.info("worker %d serves", worker.pid)
                     limit.reschedule(loop.time() + self._stuck_s)
         except TimeoutError:
             _log.error("worker %d gave no sign of life for %g s", worker.pid, self._stuck_s)
