@@ -22,6 +22,9 @@ SOFT, HARD = 1, 2
 GRACE_S = 60.0
 """How long after its call has surely ended a reservation can still be settled."""
 
+KEEP_S = 400 * 86_400
+"""How long after its period an account is kept: a clock may have been set forward, and comes back."""
+
 Told = Literal["soft", "hard"]
 
 
@@ -178,8 +181,8 @@ def standings(accounts: Sequence[Account], rows: Rows, now: float) -> tuple[Stan
 
 
 def keep_until(account: Account, row: Row) -> int:
-    """When a row may be forgotten: a whole period after its own, lest a clock set back by less refills it."""
-    return end_of(account.period, end_of(account.period, row.start))
+    """When a row may be forgotten: so long after its period that no clock goes back into it, which would refill it."""
+    return end_of(account.period, row.start) + KEEP_S
 
 
 def full() -> Unavailable:

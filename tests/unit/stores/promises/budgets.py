@@ -140,6 +140,16 @@ class Promises:
             clock.move(400 * DAY_S)
         assert granted == 1
 
+    async def test_a_clock_that_comes_back_finds_what_was_used(self, opened, clock):
+        """Others who come while it is ahead, again and again, sweep nothing that still counts."""
+        store, one, other = opened(), account("left", 10), account("beside", 10)
+        await store.count([Charge(one, 10)])
+        for _ in range(2):
+            clock.move(9 * DAY_S)
+            await store.count([Charge(other, 0)])
+            clock.move(-9 * DAY_S)
+            assert not (await store.count([Charge(one, 1)])).granted
+
     async def test_the_operators_are_told_once_in_a_period(self, opened, clock):
         """Of the soft threshold when it is settled, of the limit when something is refused."""
         store, one = opened(), account("told", 10, soft=8)
