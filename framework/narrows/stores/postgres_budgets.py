@@ -49,7 +49,9 @@ WITH kept AS ({_LOCK}) SELECT *, (SELECT starts FROM narrows_reservations WHERE 
 """  # noqa: S608 # all of it stands here
 _LOCK_TO_SETTLE = f"""
 WITH kept AS ({_LOCK}),
-gone AS (DELETE FROM narrows_reservations WHERE id = %(id)s AND until >= %(since)s RETURNING starts)
+gone AS (
+    DELETE FROM narrows_reservations WHERE id = %(id)s RETURNING CASE WHEN until >= %(since)s THEN starts END AS starts
+)
 SELECT *, (SELECT starts FROM gone) FROM kept
 """  # noqa: S608 # all of it stands here
 _READ = "SELECT name, start, used, told FROM narrows_budgets WHERE name = ANY(%s)"

@@ -95,9 +95,9 @@ class SqliteBudgets:
         now, accounts = self._now(), [charge.account for charge in charges]
         with connection:
             found = connection.execute(
-                "DELETE FROM reservations WHERE id = ? AND until >= ? RETURNING starts", (reservation, now - GRACE_S)
+                "DELETE FROM reservations WHERE id = ? RETURNING starts, until >= ?", (reservation, now - GRACE_S)
             ).fetchone()
-            starts = msgspec.json.decode(found[0], type=Starts) if found else {}
+            starts = msgspec.json.decode(found[0], type=Starts) if found and found[1] else {}
             verdict, changed = settled(charges, starts, _read(connection, accounts), spent, now)
             _write(connection, accounts, changed)
             return verdict
