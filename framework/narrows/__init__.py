@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from narrows.declare.upstream import Answer, Operation, Upstream, read, write
     from narrows.errors import NarrowsError, Problem
-    from narrows.plan import Surroundings
+    from narrows.plan.surroundings import Surroundings
     from narrows.settings import Settings, load_settings
     from narrows.surfaces.http import app
 
@@ -57,7 +57,7 @@ _HOMES = {
     "Problem": "errors",
     "Settings": "settings",
     "ShortText": "declare.types",
-    "Surroundings": "plan",
+    "Surroundings": "plan.surroundings",
     "Upstream": "declare.upstream",
     "app": "surfaces.http",
     "gather": "call",

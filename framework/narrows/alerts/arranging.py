@@ -12,7 +12,8 @@ from narrows.alerts.webhooks import receivers
 from narrows.declare.ageing import Ageing
 from narrows.declare.bff import Bff
 from narrows.governance.connectors import Governor
-from narrows.plan import Plan, Surroundings
+from narrows.plan import Plan
+from narrows.plan.surroundings import Surroundings
 
 
 def facts_of(bff: Bff) -> Facts:

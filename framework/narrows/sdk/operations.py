@@ -14,7 +14,7 @@ from narrows.declare.shape import Parameter
 from narrows.declare.slo import Slo
 from narrows.pipeline.claim.header import IDEMPOTENCY_KEY, RECEIPT
 from narrows.pipeline.quota import LIMITS
-from narrows.plan import Entry
+from narrows.plan.entries import Entry
 from narrows.sdk.problems import Problems
 from narrows.sdk.schemas import ANSWER, Schema, Schemas
 from narrows.upstreams.send import Sendables

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from narrows import errors
 from narrows.declare.endpoint import counts
 from narrows.pipeline.quota import LIMITS
-from narrows.plan import Entry
+from narrows.plan.entries import Entry
 from narrows.sdk.keys import keys
 from narrows.sdk.schemas import Schema
 from narrows.upstreams.send import Sendables

@@ -10,7 +10,7 @@ import msgspec
 
 from narrows.call import Page
 from narrows.declare.endpoint import Endpoint
-from narrows.plan import Entry
+from narrows.plan.entries import Entry
 
 Schema = dict[str, Any]
 Place = tuple[str, str]

@@ -23,7 +23,9 @@ from narrows.call import Mode, Raw, Reply
 from narrows.declare.bff import Bff
 from narrows.errors import InternalError, MethodNotAllowed, NarrowsError, NotFound, Problem
 from narrows.pipeline.receive import check_head, enter
-from narrows.plan import Entry, Plan, Surroundings
+from narrows.plan import Plan
+from narrows.plan.entries import Entry
+from narrows.plan.surroundings import Surroundings
 from narrows.sdk.openapi import document
 from narrows.settings import Settings, load_settings
 from narrows.surfaces.asgi import body_reader, headers_of, parse_query, send_reply, unless_gone

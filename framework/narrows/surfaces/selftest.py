@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from narrows.call import Mode, Raw
 from narrows.errors import CredentialsMissing, Refusal, StartRefused
-from narrows.plan import Entry, Plan
+from narrows.plan import Plan
+from narrows.plan.entries import Entry
 
 _MODES: tuple[Mode, ...] = ("live", "rehearse", "sandbox")
 

@@ -22,7 +22,7 @@ import msgspec
 from narrows.declare.bff import Bff
 from narrows.declare.types import Money
 from narrows.errors import NarrowsError
-from narrows.plan import Entry
+from narrows.plan.entries import Entry
 from narrows.stores import Owner
 from narrows.surfaces.http import Application
 from narrows.testing.effects import Sent, unlike, writes

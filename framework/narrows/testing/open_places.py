@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from narrows.declare.bff import Bff
 from narrows.errors import Refusal, StartRefused
-from narrows.plan import Surroundings
+from narrows.plan.surroundings import Surroundings
 from narrows.surfaces.http import Application
 from narrows.testing.fakes import Network, Records
 from narrows.testing.world import settings_of

@@ -26,7 +26,7 @@ from narrows.declare.endpoint import Endpoint, counts
 from narrows.declare.upstream import Operation
 from narrows.devkit.authority import Api, Authority, Client, Person
 from narrows.errors import NarrowsError
-from narrows.plan import Surroundings
+from narrows.plan.surroundings import Surroundings
 from narrows.settings import (
     AuditSettings,
     ConnectorSettings,

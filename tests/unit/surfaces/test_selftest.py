@@ -5,7 +5,8 @@ import pytest
 
 from narrows.call import Call, Raw, Reply
 from narrows.errors import CredentialsMissing, StartRefused
-from narrows.plan import Entry, Plan
+from narrows.plan import Plan
+from narrows.plan.entries import Entry
 from narrows.surfaces.selftest import prove
 from narrows.testing import running
 from tests.unit.surfaces.site import Site, site

@@ -24,7 +24,8 @@ from narrows.devkit.dev.people import people_of, places_of
 from narrows.devkit.dev.registry import register
 from narrows.devkit.dev.traces import Traces
 from narrows.identity.issuer import MetadataRefused, discover
-from narrows.plan import Entry, Surroundings
+from narrows.plan.entries import Entry
+from narrows.plan.surroundings import Surroundings
 from narrows.settings import IssuerSettings
 from narrows.stores.connectors import MemoryConnectors
 from narrows.surfaces.http import Application

@@ -5,17 +5,9 @@ It runs the `prepare` of every step, collects every refusal, and knows every rou
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
-
-import httpx
-import msgspec
-from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import TracerProvider
+from collections.abc import Iterable
 
 from narrows import checks
 from narrows.audit.counting import count_commit, count_record
@@ -24,28 +16,27 @@ from narrows.audit.log import RecordLog
 from narrows.audit.persons import Persons
 from narrows.audit.redaction import Redactor
 from narrows.audit.writer import Writer
-from narrows.call import Allowance, Call, Connector, Mode, Performer, Raw, Reply, Way, random_id
+from narrows.call import Call, Connector, Mode, Raw, Reply, Way
 from narrows.declare.ageing import Ageing
 from narrows.declare.bff import Bff
-from narrows.declare.endpoint import Endpoint, counts
-from narrows.declare.shape import Shape
+from narrows.declare.endpoint import Endpoint
 from narrows.declare.slo import Slo
-from narrows.declare.types import Money
-from narrows.declare.upstream import Operation
-from narrows.errors import PolicyError, Refusal, StartRefused
+from narrows.errors import StartRefused
 from narrows.identity import Identity
 from narrows.identity.connectors import Directory
 from narrows.identity.revoking import Revoking, Standing
 from narrows.identity.roles_live import LiveRoles
-from narrows.identity.roles_names import is_object
 from narrows.identity.sessions import Sessions
-from narrows.pipeline import prepare, run
+from narrows.pipeline import run
 from narrows.pipeline.accounts import Accounts
 from narrows.pipeline.offering import Offers
 from narrows.pipeline.quota import Quotas
 from narrows.pipeline.receipts import Receipts
 from narrows.pipeline.settle import Settle
-from narrows.pipeline.step import Ground, Preparing, Step
+from narrows.pipeline.step import Ground
+from narrows.plan.entries import Entry, make_entries
+from narrows.plan.sending import Performers
+from narrows.plan.surroundings import Surroundings
 from narrows.settings import Settings
 from narrows.settings.absent import refuse_absent
 from narrows.stores import Commits, Limiter, Rehearsals
@@ -64,66 +55,17 @@ from narrows.stores.opening import (
     open_revoked,
     open_shelf,
 )
-from narrows.stores.registry import Connectors
 from narrows.stores.sealing import Sealer, master_key
 from narrows.stores.servers import Servers
 from narrows.stores.tokens import SharedTokens
 from narrows.telemetry import CallSpan, Telemetry
-from narrows.transport import Dial, dial
-from narrows.upstreams.breaker import Breaker
-from narrows.upstreams.commitment import Committer
 from narrows.upstreams.exchange import Exchanger
-from narrows.upstreams.rehearse import Rehearser
-from narrows.upstreams.sandbox import Sandbox, Synthetic, open_digest
-from narrows.upstreams.send import Sendables, Sender
+from narrows.upstreams.send import Sendables
 from narrows.upstreams.sign_in import SignIn
-from narrows.upstreams.wire import LiveWire, ReadWire
-
-Counts = dict[Operation[..., Any], int]
 
 _TOLD = 100
 _EXCHANGE = ("joined", "refused", "shared", "away", "foreign")
 _log = logging.getLogger("narrows.plan")
-
-
-def _to_stdout(line: bytes) -> None:
-    """Where records go unless they are sent elsewhere: one line of JSON each."""
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
-
-
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What comes in from outside: the network, the clock, chance, telemetry, and where records go.
-
-    `watch` may wrap each step of each endpoint, once at start, to see how long it takes; it is for development.
-    `connectors` is a registry that is open already, and that whoever gives it closes, in place of `stores.connectors`;
-    `audit` is an audit log in place of `stores.audit`, under the same conditions.
-    """
-
-    dial: Dial = dial
-    now: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    new_id: Callable[[], str] = random_id
-    tracer_provider: TracerProvider | None = None
-    meter_provider: MeterProvider | None = None
-    write_record: Callable[[bytes], object] = _to_stdout
-    watch: Callable[[Step], Step] | None = None
-    connectors: Connectors | None = None
-    audit: AuditStore | None = None
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """One endpoint, ready to be called.
-
-    `ceiling` is the most that one call can cost; `declaration` is a digest of a write's declaration.
-    """
-
-    endpoint: Endpoint
-    shape: Shape
-    steps: tuple[Step, ...]
-    allowance: Allowance
-    ceiling: Money | None
-    declaration: str = ""
 
 
 class Plan:
@@ -141,7 +83,6 @@ class Plan:
         self.steady = time.monotonic if around.now is time.time else around.now
         self._key = master_key(settings.stores.key)
         self.digest = Sealer(self._key, purpose="rehearse").digest
-        self._watch = around.watch
         self.identity = Identity(settings, dial=around.dial, now=around.now)
         self.sessions = Sessions(
             settings, key=self._key, now=around.now, new_id=around.new_id, ended=lambda: self.ended
@@ -161,7 +102,7 @@ class Plan:
         self.accounts = Accounts(bff.name, settings, Sealer(self._key, purpose="budgets").digest)
         self._new_id = around.new_id
         self.quotas = Quotas(self._key, self.log, lambda: self.telemetry, now=around.now, steady=self.steady)
-        self.entries = self._prepare(tuple(builtins))
+        self.sendables, self.entries = make_entries(bff, settings, tuple(builtins), self._ground, around.watch)
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now, self.servers)
         self.commits: Commits = open_commits(settings, around.now, self.servers)
         self.budgets: Budgets = open_budgets(settings, around.now, self.servers)
@@ -192,8 +133,16 @@ class Plan:
         self.directory.attach(self.registry, self._exchanger.forget_connector)
         self._revoked = open_revoked(settings, around.now, self.servers)
         self.revoking.attach(self._revoked, self._exchanger.forget_subject)
-        self._transports: list[httpx.AsyncBaseTransport] = []
-        self._performers = self._make_performers(around)
+        self._performers = Performers(
+            settings,
+            around,
+            self.sendables,
+            exchanger=self._exchanger,
+            standing=self._standing,
+            commits=self.commits,
+            telemetry=self.telemetry,
+            digest=self.digest,
+        )
         ceilings = {entry.endpoint: entry.ceiling for entry in self.entries}
         declarations = {entry.endpoint: entry.declaration for entry in self.entries}
         self.settle = Settle(
@@ -279,8 +228,7 @@ class Plan:
         await self.log.close()
         if self._audit is not None and self._audit is not self._around.audit:
             await self._audit.close()
-        for transport in self._transports:
-            await transport.aclose()
+        await self._performers.close()
         await self._exchanger.close()
         await self.identity.close()
         await self.directory.close()
@@ -312,7 +260,7 @@ class Plan:
             span=span,
             now_s=self.now,
             # The proof at start reaches no upstream, even if it finds a pipeline without guards.
-            performer=self._performers["sandbox" if way == "self-test" else mode],
+            performer=self._performers.of["sandbox" if way == "self-test" else mode],
             allowance=entry.allowance,
             fresh_id=self._new_id,
         )
@@ -344,37 +292,18 @@ class Plan:
             routes.setdefault(entry.endpoint.path, {})[entry.endpoint.method] = entry
         return routes
 
-    def _prepare(self, builtins: Sequence[Endpoint]) -> tuple[Entry, ...]:
-        """Run every check and every step's `prepare`; refuse all that is wrong at once."""
-        refusals = list(checks.bff_refusals(self.bff))
-        endpoints = [e for e in self.bff.endpoints if not _add(refusals, checks.form_refusals(e))]
-        refusals += checks.collisions((*builtins, *endpoints))
-        used = {endpoint: _counts(endpoint) for endpoint in (*endpoints, *builtins)}
-        operations = list(dict.fromkeys(operation for allowed in used.values() for operation in allowed))
-        refusals += checks.problem_refusals(endpoints, operations)
-        refusals += checks.hole_refusals(endpoints, operations)
-        refusals += checks.settings_refusals(self.settings, {o.upstream.key for o in operations if o.upstream})
-        self.sendables: Sendables = checks.sendables_of(operations, self.settings, refusals)
-        ground = self._ground(endpoints, refusals)
-        if _add(refusals, checks.limit_refusals(self.settings)):
-            raise StartRefused(refusals)
-        entries = [self._entry(endpoint, ground, used[endpoint], builtins, refusals) for endpoint in used]
-        if refusals:
-            raise StartRefused(_causes(refusals))
-        return tuple(entries)
-
-    def _ground(self, endpoints: Iterable[Endpoint], refusals: list[Refusal]) -> Ground:
+    def _ground(self, sendables: Sendables, roles: LiveRoles) -> Ground:
         return Ground(
             settings=self.settings,
             identity=self.identity,
             directory=self.directory,
             revoking=self.revoking,
-            roles=self._roles(endpoints, refusals),
+            roles=roles,
             limiter=self._limiter("rates"),
             addresses=self.addresses,
             quotas=self.quotas,
             sessions=self.sessions,
-            sendables=self.sendables,
+            sendables=sendables,
             receipts=self.receipts,
             log=self.log,
             telemetry=lambda: self.telemetry,
@@ -394,60 +323,6 @@ class Plan:
 
         return open_limiter(self.settings, self.servers, self.steady, name, tell)
 
-    def _entry(
-        self, endpoint: Endpoint, ground: Ground, used: Counts, builtins: Sequence[Endpoint], refusals: list[Refusal]
-    ) -> Entry:
-        """Make one endpoint ready; without a sound shape, its steps can only tell what is missing altogether."""
-        shape = checks.shape_of(endpoint, builtins, refusals)
-        preparing = Preparing(endpoint=endpoint, shape=shape or Shape({}, None), ground=ground, counts=used)
-        steps = prepare(preparing)
-        refusals += (refusal for refusal in preparing.refusals if shape or refusal.code.endswith("-missing"))
-        return Entry(
-            endpoint=endpoint,
-            shape=preparing.shape,
-            steps=tuple(map(self._watch, steps)) if self._watch else steps,
-            allowance=Allowance(used, _asks(used), _asks({o: n for o, n in used.items() if o.kind == "read"})),
-            ceiling=preparing.ceiling,
-            declaration=preparing.declaration,
-        )
-
-    def _roles(self, endpoints: Iterable[Endpoint], refusals: list[Refusal]) -> LiveRoles:
-        settings = self.settings
-        # What cannot be named in a policy is refused at its own line.
-        declared = [(role, e.id) for e in endpoints if is_object(e.id) for role in sorted(e.roles or ())]
-        try:
-            return LiveRoles(
-                declared,
-                [settings.path(name) for name in settings.policies],
-                settings.path(settings.model) if settings.model else None,
-                settings.policy_check_s,
-            )
-        except PolicyError as error:
-            refusals += checks.policy_refusals(error)
-            return LiveRoles(declared)
-
-    def _make_performers(self, around: Surroundings) -> Mapping[Mode, Performer]:
-        """One performer a mode; a rehearsal's has no way to send a write."""
-        wires = {}
-        for key in dict.fromkeys(sendable.upstream for sendable in self.sendables.values()):
-            upstream = self.settings.upstreams[key]
-            ca = str(self.settings.path(upstream.ca)) if upstream.ca else None
-            transport = self.telemetry.client_transport(around.dial(ca))
-            self._transports.append(transport)
-            breaker = Breaker(failures=upstream.breaker_failures, open_s=upstream.breaker_open_s, now=around.now)
-            wires[key] = LiveWire(transport, upstream, breaker)
-        synthetic = Synthetic(self.digest)
-
-        def sender(ways: Mapping[str, Any], committer: Committer | None = None) -> Sender:
-            return Sender(self.sendables, ways, self._exchanger, self._standing, around.now, committer)
-
-        reading = sender({key: ReadWire(wire) for key, wire in wires.items()})
-        return {
-            "live": sender(wires, Committer(self.commits, around.new_id)),
-            "rehearse": Rehearser(reading, self.sendables, synthetic, self.digest),
-            "sandbox": Sandbox(self.sendables, Synthetic(open_digest), self.digest, around.sleep),
-        }
-
     def _shared_tokens(self) -> SharedTokens | None:
         opened = open_shelf(self.settings, self.servers)
         if opened is None:
@@ -461,34 +336,3 @@ class Plan:
     def _count_exchange(self, event: str) -> None:
         names = {"hit": "cached", "exchange": "made", **{name: name for name in _EXCHANGE}}
         self.telemetry.exchange(names.get(event, "failed"))  # type: ignore[arg-type]  # the values are the literals
-
-
-def _add(refusals: list[Refusal], found: Iterable[Refusal]) -> bool:
-    """Add what was found, and tell whether that was anything."""
-    before = len(refusals)
-    refusals += found
-    return len(refusals) > before
-
-
-def _causes(refusals: Sequence[Refusal]) -> list[Refusal]:
-    """The refusals without those that only follow from another: a policy that does not load grants nothing."""
-    follow = "role-ungrantable" if any(r.code == "policy-unloadable" for r in refusals) else None
-    return [refusal for refusal in refusals if refusal.code != follow]
-
-
-def _counts(endpoint: Endpoint) -> Counts:
-    """How often each operation may run in one call, the reads of the guards included."""
-    allowed = counts(endpoint.uses or ())
-    guards = [*endpoint.given.values(), *(operation for operation, _ in endpoint.inside.values())]
-    for operation in (*guards, *((endpoint.roles_from,) if endpoint.roles_from else ())):
-        allowed[operation] = allowed.get(operation, 0) + 1
-    return allowed
-
-
-def _asks(operations: Iterable[Operation[..., Any]]) -> dict[str, frozenset[str]]:
-    """The scopes asked for at each upstream: those of its operations, and no other."""
-    asked: dict[str, set[str]] = {}
-    for operation in operations:
-        if operation.upstream is not None:
-            asked.setdefault(operation.upstream.key, set()).update({operation.asks} if operation.asks else ())
-    return {key: frozenset(scopes) for key, scopes in asked.items()}

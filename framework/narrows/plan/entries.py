@@ -1,0 +1,133 @@
+"""The entries: every endpoint made ready by the steps, and all that is wrong refused at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from narrows import checks
+from narrows.call import Allowance
+from narrows.declare.bff import Bff
+from narrows.declare.endpoint import Endpoint, counts
+from narrows.declare.shape import Shape
+from narrows.declare.types import Money
+from narrows.declare.upstream import Operation
+from narrows.errors import PolicyError, Refusal, StartRefused
+from narrows.identity.roles_live import LiveRoles
+from narrows.identity.roles_names import is_object
+from narrows.pipeline import prepare
+from narrows.pipeline.step import Ground, Preparing, Step
+from narrows.settings import Settings
+from narrows.upstreams.send import Sendables
+
+Counts = dict[Operation[..., Any], int]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One endpoint, ready to be called.
+
+    `ceiling` is the most that one call can cost; `declaration` is a digest of a write's declaration.
+    """
+
+    endpoint: Endpoint
+    shape: Shape
+    steps: tuple[Step, ...]
+    allowance: Allowance
+    ceiling: Money | None
+    declaration: str = ""
+
+
+def make_entries(
+    bff: Bff,
+    settings: Settings,
+    builtins: Sequence[Endpoint],
+    ground_of: Callable[[Sendables, LiveRoles], Ground],
+    watch: Callable[[Step], Step] | None,
+) -> tuple[Sendables, tuple[Entry, ...]]:
+    """Run every check and every step's `prepare`: what may be sent, and the entries.
+
+    `ground_of` gives what the steps stand on. Raises `StartRefused` with all that is wrong at once.
+    """
+    refusals = list(checks.bff_refusals(bff))
+    endpoints = [e for e in bff.endpoints if not _add(refusals, checks.form_refusals(e))]
+    refusals += checks.collisions((*builtins, *endpoints))
+    used = {endpoint: _counts(endpoint) for endpoint in (*endpoints, *builtins)}
+    operations = list(dict.fromkeys(operation for allowed in used.values() for operation in allowed))
+    refusals += checks.problem_refusals(endpoints, operations)
+    refusals += checks.hole_refusals(endpoints, operations)
+    refusals += checks.settings_refusals(settings, {o.upstream.key for o in operations if o.upstream})
+    sendables: Sendables = checks.sendables_of(operations, settings, refusals)
+    ground = ground_of(sendables, _roles(settings, endpoints, refusals))
+    if _add(refusals, checks.limit_refusals(settings)):
+        raise StartRefused(refusals)
+    entries = []
+    for endpoint in used:
+        # Without a sound shape, the steps can only tell what is missing altogether.
+        shape = checks.shape_of(endpoint, builtins, refusals)
+        preparing = Preparing(endpoint=endpoint, shape=shape or Shape({}, None), ground=ground, counts=used[endpoint])
+        entries.append(_entry(preparing, watch))
+        refusals += (refusal for refusal in preparing.refusals if shape or refusal.code.endswith("-missing"))
+    if refusals:
+        raise StartRefused(_causes(refusals))
+    return sendables, tuple(entries)
+
+
+def _entry(preparing: Preparing, watch: Callable[[Step], Step] | None) -> Entry:
+    """Make one endpoint ready."""
+    steps, used = prepare(preparing), preparing.counts
+    return Entry(
+        endpoint=preparing.endpoint,
+        shape=preparing.shape,
+        steps=tuple(map(watch, steps)) if watch else steps,
+        allowance=Allowance(used, _asks(used), _asks({o: n for o, n in used.items() if o.kind == "read"})),
+        ceiling=preparing.ceiling,
+        declaration=preparing.declaration,
+    )
+
+
+def _roles(settings: Settings, endpoints: Iterable[Endpoint], refusals: list[Refusal]) -> LiveRoles:
+    # What cannot be named in a policy is refused at its own line.
+    declared = [(role, e.id) for e in endpoints if is_object(e.id) for role in sorted(e.roles or ())]
+    try:
+        return LiveRoles(
+            declared,
+            [settings.path(name) for name in settings.policies],
+            settings.path(settings.model) if settings.model else None,
+            settings.policy_check_s,
+        )
+    except PolicyError as error:
+        refusals += checks.policy_refusals(error)
+        return LiveRoles(declared)
+
+
+def _add(refusals: list[Refusal], found: Iterable[Refusal]) -> bool:
+    """Add what was found, and tell whether that was anything."""
+    before = len(refusals)
+    refusals += found
+    return len(refusals) > before
+
+
+def _causes(refusals: Sequence[Refusal]) -> list[Refusal]:
+    """The refusals without those that only follow from another: a policy that does not load grants nothing."""
+    follow = "role-ungrantable" if any(r.code == "policy-unloadable" for r in refusals) else None
+    return [refusal for refusal in refusals if refusal.code != follow]
+
+
+def _counts(endpoint: Endpoint) -> Counts:
+    """How often each operation may run in one call, the reads of the guards included."""
+    allowed = counts(endpoint.uses or ())
+    guards = [*endpoint.given.values(), *(operation for operation, _ in endpoint.inside.values())]
+    for operation in (*guards, *((endpoint.roles_from,) if endpoint.roles_from else ())):
+        allowed[operation] = allowed.get(operation, 0) + 1
+    return allowed
+
+
+def _asks(operations: Iterable[Operation[..., Any]]) -> dict[str, frozenset[str]]:
+    """The scopes asked for at each upstream: those of its operations, and no other."""
+    asked: dict[str, set[str]] = {}
+    for operation in operations:
+        if operation.upstream is not None:
+            asked.setdefault(operation.upstream.key, set()).update({operation.asks} if operation.asks else ())
+    return {key: frozenset(scopes) for key, scopes in asked.items()}
