@@ -8,9 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Literal
 
 from narrows.audit.log import RecordLog
-from narrows.audit.persons import arguments_digest
-from narrows.audit.record import Record, timestamp
-from narrows.audit.redaction import Redactor, Told, written
+from narrows.audit.record import Record
 from narrows.call import Call, Claimed, Mode, Reply
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.types import Money
@@ -18,9 +16,9 @@ from narrows.errors import InternalError, Problem, Unavailable
 from narrows.pipeline.faults import tell
 from narrows.pipeline.measuring import measure
 from narrows.pipeline.offering import Offers
+from narrows.pipeline.recorded import Recorder, mark, outcome_of
 from narrows.pipeline.rehearsal import owner_of, write_document
 from narrows.pipeline.replies import SAFE, problem_reply
-from narrows.pipeline.volume import records_in
 from narrows.stores import Commits, Rehearsals
 from narrows.telemetry import CallSpan, Telemetry
 from narrows.upstreams.commitment import outcomes_of
@@ -30,8 +28,6 @@ _CLOSED = 499
 
 REPLAYED = ("idempotency-replayed", "true")
 """The header of an answer that was kept: nothing was done for this request."""
-
-_NOTHING = Told({}, [])
 
 _log = logging.getLogger("narrows.pipeline")
 
@@ -52,9 +48,8 @@ class Settle:
         offers: Offers,
         telemetry: Telemetry,
         ceilings: Mapping[Endpoint, Money | None],
-        redactors: Mapping[Endpoint, Redactor],
+        recorder: Recorder,
         sensitive: bool,
-        now: Callable[[], float],
         new_id: Callable[[], str],
         public_url: str,
         ageing: Mapping[Endpoint, Sequence[tuple[str, str]]] | None = None,
@@ -65,9 +60,8 @@ class Settle:
         self._offers = offers
         self._telemetry = telemetry
         self._ceilings = ceilings
-        self._redactors = redactors
+        self._recorder = recorder
         self._sensitive = sensitive
-        self._now = now
         self._new_id = new_id
         self._public_url = public_url.rstrip("/")
         self._ageing = ageing or {}
@@ -92,7 +86,7 @@ class Settle:
             self._behind(self._let_go(call))
         reply = Reply(_CLOSED, [], b"")
         if not call.recorded:
-            self._is_put_down(self._record(call, reply, None, "cancelled"))
+            self._is_put_down(self._recorder.of(call, reply, None, "cancelled"))
         self._close(call, reply, None, "cancelled")
 
     def _behind(self, doing: Coroutine[Any, Any, None]) -> None:
@@ -126,20 +120,7 @@ class Settle:
         """End a request that never became a call; `fault` is told to the operators."""
         if fault is not None:
             _log.error("a request failed outside the pipeline: %s", tell(fault))
-        record = Record(
-            time=timestamp(self._now()),
-            trace_id=span.trace_id,
-            endpoint="",
-            bff="",
-            mode=mode,
-            way="rest",
-            method=method[:16],
-            status=problem.status,
-            outcome=_outcome(problem),
-            problem=problem.type,
-            duration_ms=0.0,
-            peer=peer,
-        )
+        record = self._recorder.uncalled(span.trace_id, method, peer, problem, mode)
         if not self._is_put_down(record):
             problem = Unavailable(headers={"Retry-After": "5"})
         span.end(problem.status, problem.type)
@@ -177,7 +158,7 @@ class Settle:
 
     async def _refused(self, call: Call, problem: Problem) -> Reply:
         reply = problem_reply(problem, call.span.trace_id, call.sent, call.unknown)
-        return await self._end(call, reply, problem, _outcome(problem))
+        return await self._end(call, reply, problem, outcome_of(problem))
 
     async def _failed(self, call: Call, fault: Exception) -> Reply:
         _log.error("%s failed: %s", call.endpoint.id, tell(fault))
@@ -206,7 +187,7 @@ class Settle:
 
     async def _end(self, call: Call, reply: Reply, problem: Problem | None, outcome: str) -> Reply:
         """Write the record and end the span."""
-        if call.way != "self-test" and not await self._is_kept(call, self._record(call, reply, problem, outcome)):
+        if call.way != "self-test" and not await self._is_kept(call, self._recorder.of(call, reply, problem, outcome)):
             problem, outcome = Unavailable(headers={"Retry-After": "5"}), "failed"
             reply = problem_reply(problem, call.span.trace_id, call.sent, call.unknown)
         self._close(call, reply, problem, outcome)
@@ -216,7 +197,7 @@ class Settle:
 
     def _close(self, call: Call, reply: Reply, problem: Problem | None, outcome: str) -> None:
         """Count what it took, and end the span."""
-        self._mark(call, outcome)
+        mark(call, outcome)
         measure(self._telemetry, call, len(reply.body))
         call.span.end(reply.status, problem.type if problem else None)
 
@@ -240,92 +221,7 @@ class Settle:
             return _not_kept(fault)
         return True
 
-    def _record(self, call: Call, reply: Reply, problem: Problem | None, outcome: str) -> Record:
-        caller, connector, told = call.caller, call.connector, self._told(call)
-        return Record(
-            time=timestamp(call.started),
-            trace_id=call.span.trace_id,
-            endpoint=call.endpoint.id,
-            bff=call.endpoint.bff,
-            mode=call.mode,
-            way=call.way,
-            method=call.endpoint.method,
-            status=reply.status,
-            outcome=outcome,
-            problem=problem.type if problem else None,
-            tenant=connector.tenant if connector else None,
-            connector=connector.id if connector else None,
-            connector_version=connector.version if connector else None,
-            purpose=(connector.purpose or None) if connector else None,
-            caller=call.named.hash if call.named else None,
-            actors=caller.actors if caller else (),
-            rule=call.rule,
-            domain=call.domain,
-            arguments=told.shown,
-            hidden=tuple(told.hidden),
-            arguments_digest=_digest(call),
-            effects=(*call.sent, *call.unknown, *(effect.operation for effect in call.effects)),
-            size=len(reply.body),
-            records=records_in(call.answer) if outcome == "ok" else 0,
-            price=str(call.price) if call.price else None,
-            duration_ms=round(max(0.0, self._now() - call.started) * 1000, 3),
-            peer=call.raw.peer,
-            scopes_asked=tuple(sorted(call.scopes_asked)),
-            scenario=call.scenario,
-            rehearsal=call.rehearsal_id,
-            decision=call.decision,
-            receipt=call.commitment.receipt if call.commitment else None,
-            idempotency=_idempotency(call),
-        )
-
-    def _told(self, call: Call) -> Told:
-        """What the record says of the arguments; nothing of those that do not hold what their types say."""
-        redactor = self._redactors.get(call.endpoint) if call.decoded else None
-        return redactor.tell(call.arguments) if redactor is not None else _NOTHING
-
-    def _mark(self, call: Call, outcome: str) -> None:
-        """Tell the span who called what, by which rule, and how it ended."""
-        span, connector = call.span, call.connector
-        span.set("narrows.outcome", outcome)
-        if call.named is not None:
-            span.set("narrows.caller", call.named.hash)
-        if connector is not None:
-            span.set("narrows.tenant", connector.tenant)
-            span.set("narrows.connector", connector.id)
-            span.set("narrows.connector.version", connector.version)
-            span.set("narrows.purpose", connector.purpose)
-        if call.rule is not None:
-            span.set("narrows.rule", _without_id(call.rule, call))
-        if call.price is not None:
-            span.set("narrows.price", str(call.price))
-
-
-def _digest(call: Call) -> str | None:
-    """The digest of what was sent; nothing was where an endpoint takes nothing."""
-    if call.named is None or not call.decoded or not call.arguments:
-        return None
-    return arguments_digest(call.named, written(call.arguments))
-
 
 def _not_kept(fault: Exception) -> Literal[False]:
     _log.error("a record could not be written: %s", tell(fault))
     return False
-
-
-def _idempotency(call: Call) -> Literal["first", "replayed"] | None:
-    """Whether a call with an idempotency key was carried out or answered from the store."""
-    if call.replayed:
-        return "replayed"
-    return "first" if call.commitment is not None and call.commitment.attempt.key is not None else None
-
-
-def _without_id(rule: str, call: Call) -> str:
-    """The rule with its domain as it is declared: `team:{team_id}`, because a trace holds no object's id."""
-    within = call.endpoint.within
-    return rule.replace(call.domain, within) if call.domain and within else rule
-
-
-def _outcome(problem: Problem) -> str:
-    if problem.status >= 500:
-        return "failed"
-    return "denied" if problem.status in (401, 403) else "refused"

@@ -32,6 +32,7 @@ from narrows.pipeline.accounts import Accounts
 from narrows.pipeline.offering import Offers
 from narrows.pipeline.quota import Quotas
 from narrows.pipeline.receipts import Receipts
+from narrows.pipeline.recorded import Recorder
 from narrows.pipeline.settle import Settle
 from narrows.pipeline.step import Ground
 from narrows.plan.entries import Entry, make_entries
@@ -152,9 +153,10 @@ class Plan:
             offers=Offers(settings, self.receipts, ceilings, declarations),
             telemetry=self.telemetry,
             ceilings=ceilings,
-            redactors={entry.endpoint: Redactor(entry.endpoint, entry.shape) for entry in self.entries},
+            recorder=Recorder(
+                {entry.endpoint: Redactor(entry.endpoint, entry.shape) for entry in self.entries}, around.now
+            ),
             sensitive=bff.sensitivity in ("personal", "secret"),
-            now=around.now,
             new_id=around.new_id,
             public_url=settings.public_url,
             ageing={

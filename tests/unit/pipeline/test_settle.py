@@ -16,6 +16,7 @@ from narrows.declare.types import Money
 from narrows.errors import Forbidden, InvalidToken, NotFound, QuotaExceeded, UpstreamTimeout
 from narrows.pipeline.offering import Offers
 from narrows.pipeline.receipts import Receipts
+from narrows.pipeline.recorded import Recorder
 from narrows.pipeline.settle import Settle
 from narrows.stores import Owner
 from narrows.stores.commits import Lifetimes
@@ -78,9 +79,8 @@ class Ended:
             offers=Offers(calls.settings(), Receipts({"k": KEY}), {}, {}),
             telemetry=self.effects,
             ceilings={ENDPOINT: Money.parse("2 EUR")},
-            redactors={ENDPOINT: Redactor(ENDPOINT, endpoint_shape(ENDPOINT))},
+            recorder=Recorder({ENDPOINT: Redactor(ENDPOINT, endpoint_shape(ENDPOINT))}, self.clock),
             sensitive=False,
-            now=self.clock,
             new_id=lambda: "r1",
             public_url="https://bff.test/",
         )
