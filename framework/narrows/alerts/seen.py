@@ -11,6 +11,11 @@ HOUR_S = 3600
 DAY_S = 86_400
 REFUSALS = frozenset({401, 403, 429})
 
+# Of what several programs use up together, the one that is refused need not be the one that used it.
+_SHARED = (" per tenant", " per endpoint")
+_OF_RATES = "rate "
+_VOLUMES = "urn:narrows:problem:volume-exhausted"
+
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """One call as the log tells it, or one budget; the fields are those of `Record` and `Event` of `narrows.audit`."""
@@ -22,6 +27,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = ""
     status: int = 0
     outcome: str = ""
+    problem: str | None = None
     tenant: str | None = None
     connector: str | None = None
     connector_version: str | None = None
@@ -40,8 +46,16 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def refused(self) -> bool:
-        """Whether it was answered 401, 403 or 429."""
-        return self.status in REFUSALS
+        """Whether it was answered 401, 403 or 429, but for a volume, of which budgets tell, and for shared rates."""
+        if self.status != 429:
+            return self.status in REFUSALS
+        return self.problem != _VOLUMES and not self._by_shared_rates
+
+    @property
+    def _by_shared_rates(self) -> bool:
+        """Whether only rates refused it that other programs use up too: anybody of them could have others refused."""
+        kind, named = (self.rule or "")[: len(_OF_RATES)], (self.rule or "")[len(_OF_RATES) :]
+        return kind == _OF_RATES and all(any(whose in one for whose in _SHARED) for one in named.split(", "))
 
 
 _decode = msgspec.json.Decoder(Seen).decode

@@ -75,10 +75,13 @@ def forget(target: str, settings: str | None, person: str, by: str, reason: str)
     from narrows.audit.persons import HELD_S
 
     async def erase(log: Opened) -> str | None:
-        hashed = await log.persons.find(*_split(person)) if "|" in person else person
-        await _allow(log, Role("audit.erasers", log.settings.audit.erasers), by, hashed)
-        named = await log.persons.resolve(hashed) if hashed is not None else None
+        by_hash = None if "|" in person else person
+        await _allow(log, Role("audit.erasers", log.settings.audit.erasers), by, by_hash)
+        named = _split(person) if by_hash is None else await log.persons.resolve(by_hash)
+        hashed = await log.persons.find(*named) if named is not None else None
         if hashed is None or named is None:
+            # Whoever forgot them may have been cut short between the key and what the disk still had of it.
+            await log.persons.scrub()
             return None
         await _record(log, "forget", by, hashed, reason)
         await log.persons.forget(*named)
@@ -94,8 +97,10 @@ def forget(target: str, settings: str | None, person: str, by: str, reason: str)
 
 async def hash_of(log: Opened, person: str, by: str) -> str:
     """The hash of issuer|subject, for somebody who may know it. Raises `AuditRefused`."""
-    hashed = await log.persons.find(*_split(person))
-    await _allow(log, Role("audit.readers", log.settings.audit.readers), by, hashed)
+    named = _split(person)
+    # Of a refusal the log holds no hash: whoever read it there would know whose records those are.
+    await _allow(log, Role("audit.readers", log.settings.audit.readers), by, None)
+    hashed = await log.persons.find(*named)
     await _record(log, "search", by, hashed, "")
     if hashed is None:
         raise _refused("this person is not in this log, or was forgotten", "look for their calls by what they did")
