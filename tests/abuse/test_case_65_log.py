@@ -38,12 +38,17 @@ def records(lines):
     return [place for place, line in enumerate(lines) if b'"index"' in line]
 
 
+def written(document):
+    """A line as the export writes it."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def renumbered(lines):
     """The lines with records that count from 0, as somebody writes them who knows the form."""
     count, made = 0, []
     for line in lines:
         if b'"index"' in line:
-            line, count = json.dumps({**json.loads(line), "index": count}).encode(), count + 1
+            line, count = written({**json.loads(line), "index": count}), count + 1
         made.append(line)
     return made
 
@@ -51,7 +56,7 @@ def renumbered(lines):
 def edited(line, said="changed"):
     """A record that says something else."""
     read = json.loads(line)
-    return json.dumps({**read, "leaf": read["leaf"].replace("said", said)}).encode()
+    return written({**read, "leaf": read["leaf"].replace("said", said)})
 
 
 async def test_a_log_that_nobody_touched_holds(exported):
@@ -156,7 +161,7 @@ async def test_two_logs_that_were_both_signed_are_a_fork(exported):
     """Both checkpoints stand in one export, and each holds for itself."""
     lines = list(exported[0])
     _, [note] = await make_log(700, leaf=lambda n: make_leaf(n, "forked"))
-    lines.append(json.dumps({"checkpoint": note}).encode())
+    lines.append(written({"checkpoint": note}))
     verdict = verify(lines, KEYS)
     assert verdict.first_bad == 0
     assert "forked" in verdict.why
@@ -165,7 +170,7 @@ async def test_two_logs_that_were_both_signed_are_a_fork(exported):
 async def test_an_old_checkpoint_that_is_replayed_is_found(exported):
     """Where the newest should stand: it does not cover what came after it."""
     lines, notes = list(exported[0]), exported[1]
-    lines[-1] = json.dumps({"checkpoint": notes[0]}).encode()
+    lines[-1] = written({"checkpoint": notes[0]})
     verdict = verify(lines, KEYS)
     assert (verdict.first_bad, verdict.exact) == (100, True)
     verdict = verify(lines[:-1], KEYS)
@@ -203,7 +208,7 @@ async def test_a_hash_that_was_changed_is_told_from_a_record(exported, index):
     read = json.loads(lines[at])
     raw = bytearray(base64.b64decode(read["hashes"]))
     raw[index % 256 * 32] ^= 1
-    lines[at] = json.dumps({**read, "hashes": base64.b64encode(raw).decode()}).encode()
+    lines[at] = written({**read, "hashes": base64.b64encode(raw).decode()})
     verdict = verify(lines, KEYS)
     assert (verdict.first_bad, verdict.exact) == (index, True)
     assert "the record is good" in verdict.why
@@ -248,7 +253,7 @@ async def test_records_that_no_checkpoint_covers_are_not_believed():
         ([HEAD % 1, b'{"start":0,"hashes":"AAAA"}'], "hashes are missing"),
         ([HEAD % 1, b'{"start":1,"hashes":""}'], "hashes are missing"),
         ([HEAD % 1, b'{"index":0,"leaf":"x"}'], "no hash beside it"),
-        ([HEAD % 1, b'{"index":0,"raw":"!"}'], "not in its place"),
+        ([HEAD % 1, b'{"index":0,"raw":"!"}'], "as an export writes it"),
         ([HEAD % 1], "cut off here"),
     ],
 )

@@ -8,6 +8,7 @@ still tells which record was changed.
 from __future__ import annotations
 
 import base64
+import binascii
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -58,6 +59,29 @@ async def export(store: AuditStore, origin: str, size: int, *, records: bool = T
                 note = await anext(notes, None)
             if place < len(leaves):
                 yield _record(start + place, leaves[place])
+
+
+def leaf_of_line(line: Line) -> bytes:
+    """The record of a line as it was hashed; nothing for a line without one."""
+    if line.leaf is not None:
+        return line.leaf.encode()
+    try:
+        return base64.b64decode(line.raw or "", validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def is_as_written(text: bytes, line: Line) -> bool:
+    """Whether a line says what it says to every reader: one thing, in the bytes that an export writes."""
+    if line.hashes is not None:
+        as_written = _line(start=line.start, hashes=line.hashes)
+    elif line.index is not None:
+        as_written = _record(line.index, leaf_of_line(line))
+    elif line.checkpoint is not None:
+        as_written = _line(checkpoint=line.checkpoint)
+    else:
+        as_written = _line(form=line.form, origin=line.origin, size=line.size)
+    return text.removesuffix(b"\n") == as_written.removesuffix(b"\n")
 
 
 def _is_due(note: str, count: int, size: int) -> bool:

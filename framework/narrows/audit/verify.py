@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from narrows.audit.checkpoint import Checkpoint, CheckpointRefused, PublicKey, read_checkpoint
-from narrows.audit.export import FORM, TILE, Line
+from narrows.audit.export import FORM, TILE, Line, is_as_written, leaf_of_line
 from narrows.audit.merkle import EMPTY_ROOT, fold, leaf_hash, node_hash
 from narrows.stores.audit import HASH_BYTES
 
@@ -135,6 +135,10 @@ class Verifier:
             line = None
         if line is None:
             raise self._at_once(here, "a line of the export cannot be read")
+        if not self._begun and line.form != FORM:
+            raise _Bad(0, 0, "this is no export of an audit log")
+        if not is_as_written(text, line):
+            raise self._at_once(here, "a line is not as an export writes it")
         if not self._begun:
             self._begin(line)
         elif line.hashes is not None:
@@ -147,7 +151,7 @@ class Verifier:
             raise self._at_once(here, "a line of the export says nothing")
 
     def _begin(self, line: Line) -> None:
-        if line.form != FORM or line.size is None:
+        if line.size is None:
             raise _Bad(0, 0, "this is no export of an audit log")
         if line.origin not in {key.name for key in self._keys}:
             raise _Bad(0, 0, "this is the export of another log than the key's")
@@ -162,8 +166,8 @@ class Verifier:
         self._tile, self._at = digests, 0
 
     def _take_record(self, line: Line) -> None:
-        here, leaf = self.size, _leaf(line)
-        if line.index != here or leaf is None:
+        here, leaf = self.size, leaf_of_line(line)
+        if line.index != here:
             raise self._at_once(here, "a record is missing, or not in its place")
         if self._at >= len(self._tile):
             raise self._at_once(here, "a record has no hash beside it")
@@ -262,10 +266,6 @@ def _digests(hashes: str | None) -> list[bytes] | None:
     if raw is None or len(raw) % HASH_BYTES or len(raw) > TILE * HASH_BYTES:
         return None
     return [raw[at : at + HASH_BYTES] for at in range(0, len(raw), HASH_BYTES)]
-
-
-def _leaf(line: Line) -> bytes | None:
-    return line.leaf.encode() if line.leaf is not None else _raw(line.raw or "")
 
 
 def _raw(encoded: str) -> bytes | None:

@@ -42,7 +42,7 @@ class SpikeSettings(RuleSettings, frozen=True, kw_only=True):
 
 
 class RefusalSettings(RuleSettings, frozen=True, kw_only=True):
-    """Answers 401, 403 and 429 within ten minutes, without the 429 of volumes and of rates `per tenant` or `per endpoint`.
+    """Answers 401, 403 and 429 within ten minutes; not the 429 of volumes, and of rates `per tenant` or `per endpoint`.
 
     Of a connector: more than `floor`, at least `share` of its calls, and `factor` times its usual peak. Of programs
     that nobody knows: more than `unknown_floor` from one network; from all of them `factor` times the usual peak too.
