@@ -13,6 +13,8 @@ from narrows.errors import NarrowsError
 from narrows.stores.audit import AuditStore, Head
 
 _NEWEST = "checkpoint"
+_GAP = 1000
+"""So many numbers in a row without a checkpoint, and there are no more: a number in a store may be anything."""
 
 
 class LogBroken(NarrowsError):
@@ -39,18 +41,22 @@ async def check_extends(store: AuditStore, before: Checkpoint | Head, head: Head
 async def newest(store: AuditStore) -> str | None:
     """The newest checkpoint that is kept."""
     kept = await store.kept(_NEWEST)
-    return kept.value.decode() if kept else None
+    return _text(kept.value) if kept else None
 
 
 async def checkpoints(store: AuditStore) -> AsyncIterator[str]:
     """Every checkpoint that is kept, the oldest first."""
     kept = await store.kept(_NEWEST)
+    missing = 0
     for number in range(1, kept.version if kept else 0):
         older = await store.kept(f"{_NEWEST}/{number}")
+        missing = 0 if older is not None else missing + 1
         if older is not None:
-            yield older.value.decode()
+            yield _text(older.value)
+        elif missing == _GAP:
+            break
     if kept is not None:
-        yield kept.value.decode()
+        yield _text(kept.value)
 
 
 async def check_signed(store: AuditStore, signer: Signer, head: Head) -> None:
@@ -67,7 +73,7 @@ async def sign(store: AuditStore, signer: Signer, head: Head) -> str:
     """
     while True:
         kept = await store.kept(_NEWEST)
-        if kept is not None and (signed := await _signed(store, signer, kept.value.decode(), head)):
+        if kept is not None and (signed := await _signed(store, signer, _text(kept.value), head)):
             return signed
         note = signer.sign(head.size, root(head))
         if kept is not None:
@@ -88,6 +94,11 @@ async def _signed(store: AuditStore, signer: Signer, note: str, head: Head) -> s
     await check_extends(store, head, whole)
     await check_extends(store, last, whole)
     return note
+
+
+def _text(value: bytes) -> str:
+    """A note as it is kept; what somebody made unreadable is no note, and told as that."""
+    return value.decode("utf-8", "replace")
 
 
 def _read(note: str, signer: Signer) -> Checkpoint:

@@ -80,14 +80,16 @@ class Verifier:
 
     `keys` are the public keys of the log; `kept` are checkpoints and `hashes` the lines of an export (its hashes are
     enough) that were kept where nobody who can write the log could change them. Raises `CheckpointRefused` for a kept
-    checkpoint that is none of this log.
+    checkpoint that is none of this log, and, when they are read, for hashes that are no whole export.
     """
 
-    def __init__(self, keys: Sequence[PublicKey], *, kept: Iterable[str] = (), hashes: Iterable[bytes] = ()) -> None:
+    def __init__(
+        self, keys: Sequence[PublicKey], *, kept: Iterable[str] = (), hashes: Iterable[bytes] | None = None
+    ) -> None:
         self._keys = keys
         read = [read_checkpoint(note, keys) for note in kept]
         self._kept = sorted(read, key=lambda checkpoint: checkpoint.size, reverse=True)
-        self._hashes = _hashes_of(hashes)
+        self._hashes = iter(()) if hashes is None else _hashes_of(hashes)
         self._leaves = _Range()
         self._stated: _Range | None = None  # from the first record on that has another hash beside it
         self._tile: list[bytes] = []
@@ -240,7 +242,11 @@ class Verifier:
 
 
 def verify(
-    lines: Iterable[bytes], keys: Sequence[PublicKey], *, kept: Iterable[str] = (), hashes: Iterable[bytes] = ()
+    lines: Iterable[bytes],
+    keys: Sequence[PublicKey],
+    *,
+    kept: Iterable[str] = (),
+    hashes: Iterable[bytes] | None = None,
 ) -> Verdict:
     """Verify an export by its lines, in memory that does not grow with it. Arguments and errors are `Verifier`'s."""
     verifier = Verifier(keys, kept=kept, hashes=hashes)
@@ -251,13 +257,30 @@ def verify(
 
 
 def _hashes_of(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The hashes of an export that was kept."""
+    """The hashes of an export that was kept: all of them, or it holds against nothing."""
+    promised, count = -1, 0
     for text in lines:
-        try:
-            line = _decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise CheckpointRefused("The hashes that were kept cannot be read. Remedy: give a whole export.") from None
-        yield from (_digests(line.hashes) or ()) if line.hashes is not None else ()
+        line = _kept_line(text)
+        if promised < 0:
+            promised = line.size if line.form == FORM and line.size is not None else -1
+        if promised < 0 or (line.hashes is not None and line.start != count):
+            raise _no_hashes()
+        for digest in _digests(line.hashes) or () if line.hashes is not None else ():
+            count += 1
+            yield digest
+    if count != promised:
+        raise _no_hashes()
+
+
+def _kept_line(text: bytes) -> Line:
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _no_hashes() from None
+
+
+def _no_hashes() -> CheckpointRefused:
+    return CheckpointRefused("The hashes that were kept are no whole export. Remedy: give the file as it was written.")
 
 
 def _digests(hashes: str | None) -> list[bytes] | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from narrows.audit.verify import Verdict, Verifier
 
 _EACH = 10_000
+_UNTOLD = "whether somebody changed them before, a checkpoint tells that was kept elsewhere (--checkpoint)."
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW = click.Path(dir_okay=False, path_type=Path)
 
@@ -146,7 +147,9 @@ def verify(
             verdict = _of_export(open_files.enter_context(exported.open("rb")), how.verifier(_keys(keys)))
         else:
             named = str(settings) if settings else None
-            verdict = with_log(target or "", named, lambda log: _of_log(log, how, keys))
+            verdict, fresh = with_log(target or "", named, lambda log: _of_log(log, how, keys))
+            if fresh and verdict.first_bad is None:
+                say(f"The last {fresh} of them were signed only now: {_UNTOLD}", err=True)
     _tell(verdict)
 
 
@@ -155,7 +158,7 @@ class _Kept:
 
     def __init__(self, notes: Sequence[str], hashes: Path | None, files: ExitStack) -> None:
         self._notes = notes
-        self._hashes = _lines(files.enter_context(hashes.open("rb"))) if hashes else iter(())
+        self._hashes = _lines(files.enter_context(hashes.open("rb"))) if hashes else None
 
     def verifier(self, keys: Sequence[PublicKey]) -> Verifier:
         """What takes the lines of an export. Raises `CheckpointRefused`."""
@@ -164,17 +167,22 @@ class _Kept:
         return Verifier(keys, kept=self._notes, hashes=self._hashes)
 
 
-async def _of_log(log: Opened, how: _Kept, keys: Sequence[str]) -> Verdict:
-    """Verify the log itself, signed as far as it goes; one that cannot be signed any more is looked at all the same."""
+async def _of_log(log: Opened, how: _Kept, keys: Sequence[str]) -> tuple[Verdict, int]:
+    """Verify the log itself, signed as far as it goes; one that cannot be signed any more is looked at all the same.
+
+    The second is how many records no checkpoint covered before. One without any checkpoint is not signed: should
+    somebody have taken them away, that would vouch for what they wrote.
+    """
     from narrows.audit.checkpoint import size_of
     from narrows.audit.export import export
-    from narrows.audit.signing import LogBroken
+    from narrows.audit.signing import LogBroken, newest
 
-    broken = ""
+    before = await newest(log.store)
+    broken, size = "", (await log.store.head()).size
     try:
-        size = size_of(await _sign(log)) or 0
+        size = (size_of(await _sign(log)) or 0) if before is not None else size
     except LogBroken as error:
-        broken, size = str(error), (await log.store.head()).size
+        broken = str(error)
     verifier = how.verifier(_keys(keys) if keys else log.signer.public)
     with Progress(max(1, size // _EACH)) as progress:
         async for line in export(log.store, log.signer.origin, size):
@@ -184,7 +192,7 @@ async def _of_log(log: Opened, how: _Kept, keys: Sequence[str]) -> Verdict:
     verdict = verifier.end()
     if broken and verdict.first_bad is None:
         raise click.ClickException(f"The log is not whole. {broken}")
-    return verdict
+    return verdict, size - (size_of(before or "") or 0)
 
 
 def _of_export(file: BinaryIO, verifier: Verifier) -> Verdict:

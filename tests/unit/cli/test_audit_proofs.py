@@ -159,3 +159,56 @@ def test_a_long_work_tells_how_far_it_is(log: str, monkeypatch: pytest.MonkeyPat
     run("verify", "--export", "audit.jsonl", "--key", "audit.pub")
     assert told[0] == "2 lines"
     assert told.count("2 records") >= 2
+
+
+def test_what_was_signed_only_now_is_told(log: str) -> None:
+    """To verify signs, too; so it says of which records no checkpoint knew before."""
+    with changing() as file:
+        [(note,)] = file.execute("SELECT value FROM kept WHERE name = 'checkpoint'").fetchall()
+    keep(log, {}, {})
+    with changing() as file:
+        file.execute("UPDATE kept SET value = ? WHERE name = 'checkpoint'", (note,))
+    told = CliRunner().invoke(main, ["audit", "verify", log])
+    assert told.stdout == "Whole: 5 records, all of them signed.\n"
+    assert told.stderr.startswith("The last 2 of them were signed only now: ")
+    assert CliRunner().invoke(main, ["audit", "verify", log]).stderr == ""
+
+
+def test_a_log_without_checkpoints_is_not_vouched_for(log: str) -> None:
+    """Somebody took them away, and hashed what they wrote: to verify does not sign it."""
+    with changing() as file:
+        file.execute("DELETE FROM kept WHERE name LIKE 'checkpoint%'")
+    for _ in range(2):
+        assert "First bad record: 0 to 2, one of these: no checkpoint covers" in run("verify", log, code=1)
+
+
+@pytest.mark.parametrize("note", [b"\xff\xfe", b"", b"example\n3\n"])
+def test_a_checkpoint_that_somebody_made_unreadable_is_told(log: str, note: bytes) -> None:
+    """The log is not whole, and nobody reads a stack."""
+    with changing() as file:
+        file.execute("UPDATE kept SET value = ? WHERE name = 'checkpoint'", (note,))
+    assert "a checkpoint does not hold" in run("verify", log, code=1)
+    assert "is not its own" in run("checkpoint", log, code=2)
+
+
+def test_a_number_that_somebody_wrote_does_not_keep_a_verification_from_its_end(log: str) -> None:
+    """The store says that there were a million million checkpoints."""
+    with changing() as file:
+        file.execute("UPDATE kept SET version = 1000000000000 WHERE name = 'checkpoint'")
+    assert run("verify", log) == WHOLE
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "records", "behind", "garbled"])
+def test_hashes_that_are_no_whole_export_are_not_passed_for_held(log: str, how: str) -> None:
+    """Whoever gives the wrong file learns it, and not that all is well."""
+    run("export", log, "--output", "hashes.jsonl", "--hashes")
+    first, hashes, *rest = Path("hashes.jsonl").read_bytes().splitlines(keepends=True)
+    written = {
+        "empty": b"",
+        "cut": first + b"".join(rest),
+        "records": hashes,
+        "behind": first + hashes.replace(b'"start":0', b'"start":1'),
+        "garbled": first + hashes.replace(b'"hashes":"', b'"hashes":"!'),
+    }
+    Path("kept.jsonl").write_bytes(written[how])
+    assert "no whole export" in run("verify", log, "--hashes", "kept.jsonl", code=2)
