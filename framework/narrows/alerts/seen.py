@@ -65,8 +65,9 @@ def read(leaf: bytes) -> Seen | None:
     """The call or budget that a leaf tells of; None for any other record, and for what is in the sandbox."""
     try:
         seen = _decode(leaf)
-        return seen if seen.event in ("call", "budget") and seen.mode != "sandbox" and seen.at else None
-    except (msgspec.DecodeError, ValueError):  # a record of a later version, whose fields have other types
+        return seen if seen.event in ("call", "budget") and seen.mode != "sandbox" and seen.at > 0 else None
+    # One of a later version, whose fields have other types, or put there by somebody else: the watch goes on.
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
 
 

@@ -56,6 +56,17 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         return [b'"%b"' % text.encode() for text in said if text is not None and _is_plain(text)]
 
 
+class _Shape(msgspec.Struct):
+    """What is read of records here and where they are shown; other fields may be anything."""
+
+    time: str = ""
+    problem: str | None = None
+    effects: list[str] = []
+    actors: list[str] = []
+    hidden: list[str] = []
+    arguments: dict[str, str | int | float | bool | None] = {}
+
+
 _EQUAL = ("event", "tenant", "connector", "caller", "endpoint", "outcome", "trace_id", "mode", "peer")
 
 
@@ -74,10 +85,11 @@ async def search(store: AuditStore, wanted: Wanted, start: int = 0) -> AsyncIter
 def read_leaf(leaf: bytes) -> Mapping[str, Any]:
     """The record of a leaf; one that somebody has made unreadable says only that."""
     try:
-        record = msgspec.json.decode(leaf)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        record: Mapping[str, Any] = msgspec.json.decode(leaf, type=dict[str, Any])
+        msgspec.convert(record, _Shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {"event": "unreadable"}
-    return record if isinstance(record, dict) else {"event": "unreadable"}
+    return record
 
 
 def _is_plain(text: str) -> bool:

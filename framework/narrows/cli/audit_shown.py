@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,13 @@ if TYPE_CHECKING:
     from narrows.audit.search import Found
 
 _CALL = "call"
+_PLAIN = re.compile(r"[\w.:@/|+-]+")
 
 
 def tell_json(found: Found) -> None:
     """One record as a line of JSON, with its index."""
-    say(json.dumps({"index": found.index, **found.record}, ensure_ascii=False))
+    said = {name: value for name, value in found.record.items() if name != "index"}
+    say(json.dumps({"index": found.index, **said}, ensure_ascii=False))
 
 
 def tell_line(found: Found) -> None:
@@ -47,7 +50,9 @@ def _what(record: Mapping[str, Any]) -> str:
 
 def _who(record: Mapping[str, Any]) -> str:
     caller, connector, by = record.get("caller"), record.get("connector"), record.get("by")
-    return " ".join(str(text) for text in (caller or by or "nobody", connector and f"with {connector}") if text)
+    return " ".join(
+        str(text) for text in (caller or (by and _quoted(by)) or "nobody", connector and f"with {connector}") if text
+    )
 
 
 def _call_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -73,7 +78,7 @@ def _event_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _through(actors: Any) -> str:
-    return f", through {', then '.join(actors)}" if actors else ""
+    return f", through {', then '.join(map(_quoted, actors))}" if actors else ""
 
 
 def _program(record: Mapping[str, Any]) -> str:
@@ -85,9 +90,16 @@ def _program(record: Mapping[str, Any]) -> str:
 
 
 def _arguments(record: Mapping[str, Any]) -> str:
-    shown = [f"{name}={value}" for name, value in record.get("arguments", {}).items()]
+    shown = [f"{name}={_quoted(value)}" for name, value in record.get("arguments", {}).items()]
     hidden = record.get("hidden")
     return "; ".join(part for part in (", ".join(shown), hidden and f"not shown: {', '.join(hidden)}") if part)
+
+
+def _quoted(value: object) -> str:
+    """A value in a row with others; what could pass for more than one of them stands between quotes."""
+    return (
+        json.dumps(value, ensure_ascii=False) if isinstance(value, str) and not _PLAIN.fullmatch(value) else str(value)
+    )
 
 
 def _rehearsed(effects: Any) -> str:
