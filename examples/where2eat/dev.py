@@ -178,6 +178,11 @@ Who can sign in (all made up; the password is "lunch-" and the name):
 
 Try it:
 {_commands(addresses.origin)}
+
+Watch over it, in a terminal of its own:
+  . {addresses.folder}/{world.OPERATOR}      # where its stores lie; guides as docs/guide/audit.md go on from here
+  narrows usage bffs.where2eat.app:bff
+  narrows audit tail bffs.where2eat.app:bff --follow
 """
 
 
@@ -238,6 +243,10 @@ def _ended(*_: object) -> NoReturn:
 
 def _announcing(arguments: argparse.Namespace) -> Announce:
     def announce(addresses: Addresses) -> None:
+        upstreams = {name: getattr(addresses, name) for name in SERVICES}
+        (arguments.folder / world.OPERATOR).write_text(
+            world.operator_env(addresses.origin, upstreams, arguments.folder), encoding="utf-8"
+        )
         text = msgspec.json.encode(addresses).decode() if arguments.json else banner(addresses)
         print(text, flush=True)
 

@@ -3,6 +3,8 @@
 The people are those of `staff`; the passwords are no secrets, for everything here listens on loopback and is made up.
 """
 
+import shlex
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,6 +28,7 @@ SCOPES = ("dining:read", "dining:book")
 CONFIRM = "confirm"
 AUDIT_LOG = "audit.db"
 STORES_KEY = "stores.key"
+OPERATOR = "operator.env"
 
 _SETTINGS = Path(__file__).parents[2] / "bffs" / "where2eat" / "narrows.toml"
 _TOKEN_SECONDS = 3600  # a person who tries things out would have to sign in again and again with less
@@ -161,3 +164,12 @@ def variables(
         **kept,
         SECRET_VARIABLE: secret,
     }
+
+
+def operator_env(origin: str, upstreams: Mapping[str, str], folder: Path) -> str:
+    """What a shell reads so that `narrows` commands work on what this world keeps in the folder. No secret is in it."""
+    # The commands take part in no sign-in, so that the BFF's own client secret is nothing that they need.
+    values = variables(origin, upstreams, "made-up", folder=folder)
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
+    programs = shlex.quote(str(Path(sys.executable).parent))
+    return f"# For `narrows` commands on the running world.\n{exports}export PATH={programs}:$PATH\n"

@@ -284,6 +284,7 @@ def test_a_secret_that_is_written_out_or_away_is_refused(tmp_path, given, rule):
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     (tmp_path / "empty").write_bytes(b"\n")
     said = refused(good(base=str(tmp_path), stores={"key": given}), environ={"EMPTY": ""})
+    assert "see docs" not in said
     assert rule in said
     assert "stores.key" in said
     assert "hidden-secret" not in said

@@ -143,7 +143,8 @@ class Teller:
         self.ended[alert.id, one.to] = "done"
         self._telemetry.count("narrows.alerts", alert=alert.rule, tenant=alert.tenant, connector=alert.connector)
         _log.warning(
-            "alert %s: %s of %s: %s", alert.rule, alert.what, alert.connector or "nobody known", alert.observed
+            "alert %s of %s: %s: %s (limit: %s)",
+            *(alert.rule, alert.connector or alert.tenant or "nobody known", alert.what, alert.observed, alert.limit),
         )
 
     async def _send(self, one: Pending, now: float) -> None:

@@ -108,5 +108,6 @@ def _read(note: str, signer: Signer) -> Checkpoint:
     except CheckpointRefused as refused:
         raise LogBroken(
             f"The newest checkpoint of the audit log is not its own. {refused} Should its key have been changed, set "
-            "`audit.old_key` to the one before; should its name have been, set `audit.origin` to the old one."
+            "`audit.old_key` to the one before; should its name have been, set `audit.origin` to the old one. Should "
+            "it be the log of another environment, name a place of its own in `stores.audit`."
         ) from None

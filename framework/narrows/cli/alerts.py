@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from narrows.cli.audit_opened import shared, with_log
+from narrows.cli.audit_opened import beginning, shared, with_log
 from narrows.cli.saying import one_line, say
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from narrows.alerts.alert import Alert
     from narrows.cli.audit_opened import Opened
 
@@ -22,10 +19,10 @@ _RULES = ("spike", "refusals", "new_endpoint", "new_origin", "volume", "drift", 
 
 @click.command("alerts", short_help="Show what is unusual in the audit log.")
 @shared
-@click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="Show those from then on (UTC).")
+@click.option("--since", callback=beginning, help="Show those from then on: a time in UTC, or its beginning.")
 @click.option("--rule", "rules", type=click.Choice(_RULES), multiple=True, help="Show those of this rule alone.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(target: str, settings: str | None, since: datetime | None, rules: tuple[str, ...], form: str) -> None:
+def command(target: str, settings: str | None, since: str | None, rules: tuple[str, ...], form: str) -> None:
     """Judge the audit log of TARGET (module:attribute) from its beginning, and show every alert.
 
     What would have been told is shown, by the rules that the settings hold now; nothing is sent, and no connector is
@@ -36,10 +33,9 @@ def command(target: str, settings: str | None, since: datetime | None, rules: tu
       narrows alerts bffs.where2eat.app:bff --since 2026-11-01
       narrows alerts bffs.where2eat.app:bff --rule spike --format json
     """
-    begins = since.replace(tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
 
     def wanted(alert: Alert) -> bool:
-        return alert.time >= begins and (not rules or alert.rule in rules)
+        return alert.time >= (since or "") and (not rules or alert.rule in rules)
 
     found = [alert for alert in with_log(target, settings, _judge) if wanted(alert)]
     if form == "json":
@@ -47,7 +43,8 @@ def command(target: str, settings: str | None, since: datetime | None, rules: tu
         return
     for alert in found:
         _tell(alert)
-    say(f"{len(found)} alerts{f' since {begins}Z' if begins else ''}. This was a replay: nothing was sent or changed.")
+    counted = f"{len(found)} alert{'' if len(found) == 1 else 's'}{f' since {since} (UTC)' if since else ''}"
+    say(f"{counted}. This was a replay: nothing was sent or changed.")
 
 
 async def _judge(opened: Opened) -> list[Alert]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from narrows.cli.audit_opened import Opened, shared, with_log
+from narrows.cli.audit_opened import Opened, beginning, shared, with_log
 from narrows.cli.audit_persons import forget, hash_of, resolve
 from narrows.cli.audit_proofs import checkpoint, export, prove, verify
 from narrows.cli.audit_shown import tell_json, tell_line, tell_sheet
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
 _PAUSE_S = 1.0
 _EVENTS = ("call", "grant", "limit", "budget", "policy", "review", "connector", "alert", "session", "audit")
 _OUTCOMES = ("ok", "denied", "refused", "failed", "cancelled")
-_TIME = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d{1,3})?)?)?)?)?)?Z?", re.ASCII)
-
-
-def _time(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """A time as records are compared with it. Raises `click.BadParameter` for one in another form."""
-    if value is not None and not _TIME.fullmatch(value):
-        raise click.BadParameter("write it in UTC, or its beginning: 2026-11-25, 2026-11-25T10:30", context, parameter)
-    return value.removesuffix("Z") if value is not None else None
 
 
 @click.group("audit", short_help="Search the audit log, verify it, and forget a person in it.")
@@ -98,8 +89,8 @@ async def _from(log: Opened, at: int, tell: Callable[..., None]) -> int:
 @click.option("--mode", type=click.Choice(["live", "rehearse", "sandbox"]), help="Whether it was live.")
 @click.option("--from", "peer", help="A source address.")
 @click.option("--trace", "trace_id", help="A trace id, as a problem tells it.")
-@click.option("--since", callback=_time, help="A time in UTC, or its beginning: 2026-11-25T10.")
-@click.option("--until", callback=_time, help="A time in UTC before which it was.")
+@click.option("--since", callback=beginning, help="A time in UTC, or its beginning: 2026-11-25T10.")
+@click.option("--until", callback=beginning, help="A time in UTC before which it was.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at the most.")
 @click.option("--format", "form", type=click.Choice(["text", "line", "json"]), default="text", show_default=True)
 def find(target: str, settings: str | None, limit: int, form: str, person: str | None, by: str, **said: Any) -> None:

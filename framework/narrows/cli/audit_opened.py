@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
+_TIME = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d{1,3})?)?)?)?)?)?Z?", re.ASCII)
+
 
 class Opened(NamedTuple):
     """The audit log of one BFF: what it lies on, what adds to it, who is in it, and what signs it."""
@@ -33,6 +36,13 @@ class Opened(NamedTuple):
     log: RecordLog
     persons: Persons
     signer: Signer
+
+
+def beginning(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A time as records are compared with it. Raises `click.BadParameter` for one in another form."""
+    if value is not None and not _TIME.fullmatch(value):
+        raise click.BadParameter("write it in UTC, or its beginning: 2026-11-25, 2026-11-25T10:30", context, parameter)
+    return value.removesuffix("Z") if value is not None else None
 
 
 def shared(function: F) -> F:
@@ -64,7 +74,7 @@ async def opened_log(target: str, settings: str | None) -> AsyncIterator[Opened]
 
             raise SettingsError(
                 "stores.audit: a log in memory is that of one running process, and cannot be reached from here. "
-                "Remedy: set `sqlite:audit.db`."
+                'Remedy: set stores.audit = "sqlite:audit.db" and stores.key; that of `narrows dev` ends with its run.'
             )
         yield opened
 

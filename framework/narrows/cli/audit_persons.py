@@ -96,14 +96,15 @@ def forget(target: str, settings: str | None, person: str, by: str, reason: str)
 
 
 async def hash_of(log: Opened, person: str, by: str) -> str:
-    """The hash of issuer|subject, for somebody who may know it. Raises `AuditRefused`."""
+    """The hash of issuer|subject, for somebody who may know it. Raises `AuditRefused`; ends with 1 if there is none."""
     named = _split(person)
     # Of a refusal the log holds no hash: whoever read it there would know whose records those are.
     await _allow(log, Role("audit.readers", log.settings.audit.readers), by, None)
     hashed = await log.persons.find(*named)
     await _record(log, "search", by, hashed, "")
     if hashed is None:
-        raise _refused("this person is not in this log, or was forgotten", "look for their calls by what they did")
+        say("This person is not in this log, or was forgotten: look for their calls by what they did.", err=True)
+        raise click.exceptions.Exit(1)
     return hashed
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from narrows.audit.search import Found
 
 _CALL = "call"
+_WIDEST = 24  # of the names of fields: a store may hold what Narrows never wrote
 _PLAIN = re.compile(r"[\w.:@/|+-]+")
 
 
@@ -32,10 +33,11 @@ def tell_sheet(found: Found) -> None:
     """All that one record says: who did what, when, from where, with which program, with what result, at what cost."""
     record = found.record
     say(one_line(f"{found.index}  {record.get('time', '')}  {_what(record)}"))
-    rows = _call_rows(record) if record.get("event") == _CALL else _event_rows(record)
-    for name, text in rows:
+    rows = dict(_call_rows(record) if record.get("event") == _CALL else _event_rows(record))
+    width = min(_WIDEST, max([9, *map(len, rows)]))
+    for name, text in rows.items():
         if text:
-            say(f"    {name:<10}{one_line(text)}")
+            say(one_line(f"    {name:<{width}} {text}"))
 
 
 def _what(record: Mapping[str, Any]) -> str:
@@ -50,9 +52,11 @@ def _what(record: Mapping[str, Any]) -> str:
 
 def _who(record: Mapping[str, Any]) -> str:
     caller, connector, by = record.get("caller"), record.get("connector"), record.get("by")
-    return " ".join(
-        str(text) for text in (caller or (by and _quoted(by)) or "nobody", connector and f"with {connector}") if text
-    )
+    acted = _quoted(by) if by else "nobody"
+    # Whom an operator looked up, forgot or revoked is not who did it.
+    is_about = record.get("event") == "audit" or record.get("what") == "revoked"
+    who = f"{acted} about {caller}" if is_about and caller else caller or acted
+    return f"{who} with {connector}" if connector else str(who)
 
 
 def _call_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

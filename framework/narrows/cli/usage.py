@@ -43,6 +43,10 @@ def command(
 
     bff = load_bff(target)
     read = load_settings(settings or bff.folder / "narrows.toml")
+    if caller and caller[0] not in read.issuers:
+        raise click.UsageError(
+            f"There is no issuer {caller[0]!r} in the settings. There is: {', '.join(read.issuers)}."
+        )
     rows = asyncio.run(_rows(bff.name, read, connector, caller))
     if form == "json":
         import msgspec
@@ -123,7 +127,10 @@ def _row(connector: Connector, held: Held, caller: Caller | None, standing: Stan
 def _tell(rows: list[dict[str, Any]]) -> None:
     """One budget a line."""
     if not rows:
-        say("Nothing has a budget or a volume. Write them into connectors/*.toml: docs/guide/budgets.md.")
+        say(
+            "Nothing that is registered has a budget or a volume. Write them into connectors/*.toml, and let "
+            "`narrows connector apply` register that: docs/guide/budgets.md."
+        )
         return
     lines = [{name: name.upper().replace("_", " ") for name in _COLUMNS}, *rows]
     widths = [max(len(str(line[name])) for line in lines) for name in _COLUMNS]

@@ -87,6 +87,10 @@ def _remedy(said: str, key: str, wanted: Any) -> str:
             return f"add {missing.strip('`')} = …"
         case _ if said.startswith("the secret's file"):
             return "write the secret into that file, which is looked for beside the settings; `narrows dev` needs none"
+        case _ if said.startswith("the secret's variable"):
+            return "set it where this runs (export NAME=…), or name a file; `narrows dev` needs none"
+        case _ if said.startswith("the secret of"):
+            return "write the secret there"
         case _ if said.startswith("a secret is given"):
             return "write it into a file, keep that out of the repository, and name the file here"
     return "see docs/reference/settings.md for the keys"

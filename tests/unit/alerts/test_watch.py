@@ -342,6 +342,16 @@ async def test_an_end_leaves_what_is_under_way_to_the_next():
     assert len(site.hook.requests) == 1
 
 
+async def test_the_diagnostics_say_of_whom_what_and_against_what(caplog):
+    """Whoever reads the line alone can judge it."""
+    site, watch = await started()
+    await site.spike()
+    await settle(watch)
+    [line] = [record.getMessage() for record in caplog.records if record.name == "narrows.alerts"]
+    assert line.startswith("alert spike of app: more calls than usual in the hour from ")
+    assert line.endswith(" calls in this hour so far (limit: 60 calls an hour)")
+
+
 @pytest.mark.parametrize("value", [b"\xc1", encode(State(cursor=10_000))], ids=["not to be read", "of a longer log"])
 async def test_a_state_that_does_not_belong_to_the_log(value, caplog):
     """It is told, and the log is learned anew, in silence."""

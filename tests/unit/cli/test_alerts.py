@@ -66,7 +66,9 @@ def test_a_replay_tells_each_alert_with_its_reasons(lunch):
 
 def test_some_of_them(lunch):
     """By time and by rule; what came before is learned from all the same."""
-    assert "2 alerts since 2026-01-19T00:00:00Z." in run(lunch, "--since", "2026-01-19")
+    assert "2 alerts since 2026-01-19 (UTC)." in run(lunch, "--since", "2026-01-19")
+    assert "1 alert since 2026-01-20T00:00 (UTC)." in run(lunch, "--since", "2026-01-20T00:00Z")
+    assert "write it in UTC, or its beginning" in run(lunch, "--since", "yesterday", code=2)
     found = json.loads(run(lunch, "--rule", "spike", "--format", "json"))
     assert [(one["rule"], one["connector"], one["then"]) for one in found] == [("spike", "app", "tell")]
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from narrows.audit.events import Event
 from narrows.audit.record import Record
 from narrows.cli import main
 from narrows.cli.audit import watch
@@ -174,6 +175,31 @@ def test_the_newest_are_shown_a_line_each(lunch: str) -> None:
     assert run("tail", lunch, "-n", "0") == ""
 
 
+def test_an_event_tells_who_acted_and_about_whom(lunch: str) -> None:
+    """A line names the operator before the one that it is about, and of a token both caller and program."""
+    caller = keep(lunch, {})
+    run("resolve", lunch, caller, *DANA)
+    run("resolve", lunch, caller, "--by", " ", code=2)
+    told_lines = [line.split("  ")[2:] for line in run("tail", lunch, "-n", "2").splitlines()]
+    assert told_lines == [
+        ["audit resolve", f"Dana@example.com about {caller}"],
+        ["audit refused", f"nobody about {caller}"],
+    ]
+
+
+def test_no_name_of_a_field_runs_into_its_value(lunch: str) -> None:
+    """However long it is: what an event says stands in two columns."""
+    event = Event(time=CALL["time"], event="grant", what="made", bff="lunch", connector_version="1.0+2", by="corp")
+
+    async def put() -> None:
+        async with opened_log(lunch, None) as log:
+            await log.log.keep(event)
+
+    asyncio.run(put())
+    assert "    connector_version 1.0+2\n" in run("search", lunch)
+    assert "    by                corp\n" in run("search", lunch)
+
+
 def test_following_tells_what_is_added(lunch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes is told once, in its order, until somebody stops it."""
     keep(lunch, {})
@@ -253,7 +279,7 @@ def test_the_calls_of_a_person_are_found_by_a_reader(lunch: str) -> None:
     assert [(one["index"], one["event"]) for one in found] == [(0, "call"), (2, "audit")]
     assert found[1]["what"] == "search"
     assert {one["caller"] for one in found} == {caller}
-    assert "not in this log" in run("search", lunch, "--person", "corp|nobody", *DANA, code=2)
+    assert "not in this log" in run("search", lunch, "--person", "corp|nobody", *DANA, code=1)
     assert "issuer|subject" in run("search", lunch, "--person", "anna", *DANA, code=2)
     assert "two ways" in run("search", lunch, "--person", "corp|anna", "--caller", caller, *DANA, code=2)
 

@@ -96,9 +96,14 @@ def test_the_budgets_of_a_caller_are_shown_by_name(lunch):
 def test_what_cannot_be_shown_is_said(lunch, tmp_path):
     """A connector that is not there, one without budgets, and what is counted in the memory of another process."""
     assert "There is no connector 'nobody'. There are: app, more." in run("usage", lunch, "nobody", code=2)
+    assert "There is no issuer 'crop' in the settings. There is: corp." in run(
+        "usage", lunch, "--caller", "crop", "anna", code=2
+    )
     settings = tmp_path / "narrows.toml"
     text = settings.read_text()
     settings.write_text(text.replace('budgets = ["50.00 EUR/month"]', ""))
-    assert run("usage", lunch, "more").startswith("Nothing has a budget or a volume.")
+    said = run("usage", lunch, "more")
+    assert said.startswith("Nothing that is registered has a budget or a volume.")
+    assert "narrows connector apply" in said
     settings.write_text(text.replace('budgets = "sqlite:budgets.db"', ""))
     assert "stores.budgets: what is counted in memory" in run("usage", lunch, code=2)

@@ -1,3 +1,5 @@
+import subprocess
+
 import narrows
 from bffs.where2eat.app import bff
 from examples.where2eat import staff, world
@@ -17,6 +19,21 @@ def test_the_settings_of_the_bff_are_laid_over_with_where_everything_is():
     assert issuer.client is not None
     assert issuer.client.secret.reveal() == "a secret of the test"
     assert "a secret of the test" not in repr(settings)
+
+
+def test_an_operator_finds_the_stores_by_a_file_without_secrets(tmp_path):
+    """A shell that reads it works on what the world keeps, however its folder is called; no secret stands in it."""
+    folder = tmp_path / "it's here"
+    folder.mkdir()
+    (folder / world.STORES_KEY).write_text("the key of the stores")
+    file = tmp_path / world.OPERATOR
+    file.write_text(world.operator_env(ORIGIN, UPSTREAMS, folder))
+    read = subprocess.run(["/bin/sh", "-c", f". {file}; env"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    variables = dict(line.split("=", 1) for line in read.splitlines() if "=" in line)
+    settings = narrows.load_settings(world._SETTINGS, variables)
+    assert settings.stores == world.settings(ORIGIN, UPSTREAMS, "a secret of the test", folder=folder).stores
+    assert settings.stores.audit == f"sqlite:{folder}/audit.db"
+    assert "the key of the stores" not in file.read_text()
 
 
 def test_the_bff_starts_with_them():

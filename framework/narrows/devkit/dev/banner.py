@@ -25,7 +25,8 @@ def banner(stage: Stage) -> list[str]:
         *_section("upstreams", [f"{u.name:<12} {'real' if u.real else 'made up'}: {u.why}" for u in board.upstreams]),
         *_section("issuers", _issuers(board)),
         *_section("people", [_person(p.name, p.password, p.holds) for p in board.people]),
-        *_section("programs", [f"{p.name:<12} {p.kind}, {p.state}" for p in board.programs]),
+        *_section("programs", _programs(board)),
+        *_section("stores", ["of this run alone, as are the records: narrows usage, audit and alerts see none of it"]),
     ]
 
 
@@ -45,6 +46,11 @@ def _issuers(board: Board) -> list[str]:
     return [*embedded, *(f"{name:<12} real: it answers" for name in board.kept_issuers)]
 
 
+def _programs(board: Board) -> list[str]:
+    width = max([12, *(len(program.name) for program in board.programs)])
+    return [f"{program.name:<{width}} {program.kind}, {program.state}" for program in board.programs]
+
+
 def _person(name: str, password: str, holds: list[str]) -> str:
     return f"{name:<12} {password:<26} {', '.join(holds) or 'holds no role'}"
 
@@ -54,6 +60,7 @@ class _Happened(msgspec.Struct, frozen=True):
 
     event: str = "call"
     what: str = ""
+    rule: str | None = None
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +81,7 @@ def record_line(line: bytes) -> str:
     """One call, or what else happened, as one short line, made from its audit record."""
     happened = msgspec.json.decode(line, type=_Happened)
     if happened.event != "call":
-        return f"  {happened.event} {happened.what}"
+        return f"  {happened.event} {happened.what}{f'  {happened.rule}' if happened.rule else ''}"
     record = msgspec.json.decode(line, type=_Record)
     effects = f"  effects: {', '.join(record.effects)}" if record.effects else ""
     what = record.endpoint or "no endpoint"

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from narrows import Bff
@@ -127,6 +128,18 @@ def test_the_banner_says_who_there_is_and_what_is_made_up(tmp_path):
     assert "its page     http://127.0.0.1:8000/" in text
     assert "stranger" in text
     assert "holds no role" in text
+    assert "stores       of this run alone" in text
+
+
+def test_the_programs_of_the_banner_stand_in_columns(tmp_path):
+    """However long a name is."""
+    stage = make_stage(tmp_path)
+    board = stage.board()
+    [first, *_] = board.programs
+    board = msgspec.structs.replace(board, programs=[*board.programs, msgspec.structs.replace(first, name="a" * 20)])
+    stage.board = lambda: board
+    lines = banner(stage)[-1 - len(board.programs) : -1]
+    assert len({line.index(f" {one.kind}, ") for line, one in zip(lines, board.programs, strict=True)}) == 1
 
 
 def test_a_refused_start_is_told_with_place_and_remedy():
@@ -145,6 +158,7 @@ def test_a_call_is_one_short_line():
     )
     assert "no endpoint" in record_line(record.replace(b"trial.book", b"") + b"}")
     assert record_line(b'{"event":"grant","what":"made","time":"2026-11-25T00:00:00Z"}') == "  grant made"
+    assert record_line(b'{"event":"limit","what":"breached","rule":"30/minute"}') == "  limit breached  30/minute"
 
 
 def test_an_endpoint_without_a_scope_is_for_the_start_to_refuse(tmp_path):
