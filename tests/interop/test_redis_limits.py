@@ -103,6 +103,29 @@ async def test_what_ended_is_forgotten(limiter, clock, server, place):
     assert await held(server, place) == {"ends": 0, "used": 0, "leases": 0}
 
 
+async def test_a_window_that_is_over_begins_anew_however_many_ended_with_it(limiter, clock):
+    """What a call sweeps away is bounded; what it does not get to is over all the same, and lets no more through."""
+    for number in range(300):
+        await limiter.take([(f"k{number}", THREE)])
+    for _ in range(3):
+        await limiter.take([("zoe", THREE)])
+    clock.time += 60
+    answers = [await limiter.take([("zoe", THREE)]) for _ in range(20)]
+    assert [answer.allowed for answer in answers] == [True] * 3 + [False] * 17
+    assert answers[0].each[0].resets_s == answers[-1].retry_after_s == 60
+
+
+async def test_what_is_over_takes_no_place_of_what_comes(server, clock, place):
+    """A store that is full of windows that have ended has room; one that is full of those that run has none."""
+    limiter = RedisLimiter(server, clock, name=place, cap=100)
+    for number in range(100):
+        assert (await limiter.take([(f"k{number}", THREE)])).allowed
+    full = await limiter.take([("ann", THREE)])
+    assert (full.allowed, full.retry_after_s) == (False, 60)
+    clock.time += 60
+    assert [(await limiter.take([(f"l{number}", THREE)])).allowed for number in range(101)] == [True] * 100 + [False]
+
+
 @pytest.mark.parametrize("hours", [-10, 10])
 async def test_a_clock_of_the_server_that_is_set_refills_nothing(limiter, clock, server, place, hours):
     """Ten hours forward or back: the window ends when its own seconds have passed, by the clients' steady clocks."""

@@ -39,13 +39,14 @@ elseif kept[2] then
 end
 redis.call('HSET', clock, 'steady', now, 'wall', wall)
 
--- Forget what is over: always more than one call can add.
-local first = redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, #ARGV)
-for _, member in ipairs(first) do
+local function forget(member)
   redis.call('ZREM', ends, member)
   redis.call('HDEL', used, member)
   if string.sub(member, 1, 1) == 'l' then redis.call('DEL', used .. ':' .. member) end
 end
+
+-- Forget what is over: always more than one call can add.
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, #ARGV)) do forget(member) end
 
 local function leases(member)
   local held = used .. ':' .. member
@@ -55,6 +56,9 @@ end
 
 local wanted = {}
 for i = 7, #ARGV, 4 do
+  -- Many end together, and what is asked for may be behind all of them.
+  local over = redis.call('ZSCORE', ends, ARGV[i])
+  if over and tonumber(over) <= now then forget(ARGV[i]) end
   wanted[#wanted + 1] =
     { member = ARGV[i], amount = tonumber(ARGV[i + 1]), ms = tonumber(ARGV[i + 2]), times = tonumber(ARGV[i + 3]) }
 end
