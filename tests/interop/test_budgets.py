@@ -178,18 +178,33 @@ async def test_a_server_that_is_away_refuses(peers):
     assert await when_back(store, one) == [1]
 
 
-async def test_a_redis_that_forgets_is_refused(redis_peer):
-    """Its restart would refill every budget."""
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"appendonly": "no"},
+        {"maxmemory": "100mb", "maxmemory-policy": "volatile-lru"},
+        {"maxmemory": "100mb", "maxmemory-policy": "allkeys-lfu"},
+    ],
+    ids=lambda bad: next(reversed(bad.values())),
+)
+async def test_a_redis_that_forgets_is_refused(redis_peer, bad):
+    """Its restart, or whoever fills its memory, would refill budgets."""
     peers = Peers(redis_peer, "redis")
     store, one = peers.open(at_noon()), account("forgotten", 10)
     redis = peers.servers[0].redis
-    await redis.ask("settings", lambda client: client.config_set("appendonly", "no"))
+
+    async def put(values):
+        for name, value in values.items():
+            await redis.ask("settings", lambda client, name=name, value=value: client.config_set(name, value))
+
+    await put(bad)
     try:
         with pytest.raises(Unavailable, match="store of budgets is away"):
             await store.count([Charge(one, 1)])
     finally:
-        await redis.ask("settings", lambda client: client.config_set("appendonly", "yes"))
+        await put({"appendonly": "yes", "maxmemory": "0"})
     assert (await store.count([Charge(one, 1)])).granted
+    await put({"maxmemory-policy": "noeviction"})
     await peers.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from narrows.declare.budget import end_of, start_of
 from narrows.errors import Unavailable
@@ -96,8 +96,8 @@ _TOLD: dict[int, Told | None] = {0: None, 1: "soft", 2: "hard"}
 class RedisBudgets:
     """Keeps them under keys that begin with `prefix`, all in one slot of a cluster. `now` gives wall-clock seconds.
 
-    A server that keeps nothing over its restart (`appendonly no`) is refused as if it were away, because a restart
-    would refill every budget.
+    A server that keeps nothing over its restart (`appendonly no`), or evicts what lies there when its memory is full,
+    is refused as if it were away, because either would refill budgets.
     """
 
     forgets = False
@@ -177,13 +177,21 @@ class RedisBudgets:
             return
 
         async def read(redis: Redis) -> dict[str, Any]:
-            return await redis.info("persistence")
+            return {**await redis.info("persistence"), **await redis.info("memory")}
 
         info = await self._server.ask("budgets", read)
         if not info.get("aof_enabled"):
-            _log.error("budgets lie on a Redis that forgets them with its restart: set `appendonly yes` there")
-            raise Unavailable("The store of budgets is away.", headers={"Retry-After": "60"})
+            _refuse("forgets them with its restart: set `appendonly yes` there")
+        # What has an end, as accounts do, is the first that it gives up.
+        if info.get("maxmemory") != 0 and info.get("maxmemory_policy") != "noeviction":
+            _refuse("evicts them when its memory is full: set `maxmemory-policy noeviction` there")
         self._keeps = True
+
+
+def _refuse(why: str) -> NoReturn:
+    """Tell the operators why this server does not do. Raises `Unavailable`."""
+    _log.error("budgets lie on a Redis that %s", why)
+    raise Unavailable("The store of budgets is away.", headers={"Retry-After": "60"})
 
 
 def _ttl(account: Account, start: int, now: float) -> int:
