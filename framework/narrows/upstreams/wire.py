@@ -32,7 +32,7 @@ class BreakerOpen(Failure):
 
 
 class LiveWire:
-    """Sends reads and writes. A read that surely did no harm is tried once more; a write only if it never left."""
+    """Sends reads and writes. A read without a price is tried once more; what costs or writes only if it never left."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport, settings: UpstreamSettings, breaker: Breaker) -> None:
         self._transport = transport
@@ -64,7 +64,9 @@ class LiveWire:
         try:
             return await self._once(request, deadline_s)
         except Failure as failure:
-            harmless = not failure.sent or (sendable.operation.kind == "read" and failure.kind == "network")
+            # What was sent may be on a bill: one that costs is never sent twice for one price.
+            free_read = sendable.operation.kind == "read" and sendable.price is None
+            harmless = not failure.sent or (free_read and failure.kind == "network")
             if not harmless or clock() >= until:
                 raise
         return await self._once(request, until - clock())

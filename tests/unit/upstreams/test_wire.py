@@ -12,6 +12,7 @@ from tests.unit.upstreams.sending import BOOKING, NewBooking, Tables, Upstreams
 
 ARGUMENTS: dict[Any, dict[str, Any]] = {
     Tables.booking: {"booking_id": "b1"},
+    Tables.of_team: {"team_id": 7},
     Tables.book: {"booking": NewBooking(team_id=7)},
     Tables.cancel: {"booking_id": "b1"},
 }
@@ -54,9 +55,16 @@ async def test_what_never_left_is_tried_once_more(operation: Any) -> None:
 
 async def test_a_read_that_was_cut_off_is_tried_once_more() -> None:
     """Reading twice does no harm."""
-    upstreams = Upstreams(Answers(httpx.ReadError("x"), BOOKING))
-    assert await sent(upstreams, Tables.booking) == 200
+    upstreams = Upstreams(Answers(httpx.ReadError("x"), [BOOKING]))
+    assert await sent(upstreams, Tables.of_team) == 200
     assert len(upstreams.requests) == 2
+
+
+async def test_a_read_that_costs_is_paid_once() -> None:
+    """What was cut off may be on the bill, and a second attempt would be on it too, past what was reserved."""
+    upstreams = Upstreams(Answers(httpx.ReadError("x"), BOOKING))
+    failure = await failed(upstreams, Tables.booking)
+    assert (failure.kind, failure.sent, len(upstreams.requests)) == ("network", True, 1)
 
 
 @pytest.mark.parametrize("operation", [Tables.book, Tables.cancel])
@@ -79,15 +87,15 @@ async def test_a_read_that_failed_otherwise_is_not_tried_again(answer: Any) -> N
 
 async def test_there_is_one_more_attempt_and_no_third() -> None:
     """A peer that is away is not pestered."""
-    upstreams = Upstreams(Answers(httpx.ReadError("x"), httpx.ConnectError("x"), BOOKING))
-    assert (await failed(upstreams, Tables.booking)).kind == "connect"
+    upstreams = Upstreams(Answers(httpx.ReadError("x"), httpx.ConnectError("x"), [BOOKING]))
+    assert (await failed(upstreams, Tables.of_team)).kind == "connect"
     assert len(upstreams.requests) == 2
 
 
 async def test_both_attempts_share_the_deadline() -> None:
     """The second has what the first left over."""
-    upstreams = Upstreams(Answers(httpx.ReadError("x"), BOOKING))
-    await sent(upstreams, Tables.booking, deadline_s=5.0)
+    upstreams = Upstreams(Answers(httpx.ReadError("x"), [BOOKING]))
+    await sent(upstreams, Tables.of_team, deadline_s=5.0)
     limits: list[float] = [request.extensions["timeout"]["read"] for request in upstreams.requests]
     assert limits[1] < 5.0
 
