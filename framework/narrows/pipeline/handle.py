@@ -10,6 +10,7 @@ from narrows.call import Call
 from narrows.declare.endpoint import counts
 from narrows.declare.shape import Parameter
 from narrows.errors import NarrowsError, Problem
+from narrows.pipeline.outgoing import Outgoing
 from narrows.pipeline.step import Preparing, Step
 
 
@@ -27,6 +28,8 @@ def prepare(preparing: Preparing) -> Step:
         (*endpoint.problems, *(problem for used in preparing.counts for problem in used.problems.values()))
     )
 
+    outgoing = Outgoing(endpoint, preparing.ground)
+
     async def handle(call: Call) -> None:
         if call.replayed:
             return
@@ -35,6 +38,7 @@ def prepare(preparing: Preparing) -> Step:
             call.answer = await function(**arguments)
         except Problem as problem:
             _check_declared(call, problem, declared)
+            await outgoing.problem(call, problem)
             raise
         if call.in_flight:
             raise HandlerFault(f"{endpoint.id} answered while a write that it had begun was still on its way")

@@ -11,7 +11,7 @@ from narrows.audit.redaction import Redactor, Told, written
 from narrows.call import Call, Mode, Reply
 from narrows.declare.endpoint import Endpoint
 from narrows.errors import Problem
-from narrows.pipeline.volume import records_in
+from narrows.pipeline.outgoing import records_in
 
 _NOTHING = Told({}, [])
 

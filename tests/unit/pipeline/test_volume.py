@@ -8,7 +8,9 @@ import pytest
 from narrows import Narrow, NumberId
 from narrows.call import Reply
 from narrows.declare.budget import Budget
+from narrows.errors import NotFound, VolumeExhausted
 from narrows.pipeline import volume
+from narrows.pipeline.outgoing import Outgoing, records_in
 from tests.unit.pipeline import calls
 
 
@@ -41,13 +43,25 @@ async def team(team_id: NumberId) -> calls.Team:
 )
 def test_the_items_of_all_lists_are_records(answer: Any, count: int) -> None:
     """At any depth, entries of mappings too; what has none is one, and nothing is none."""
-    assert volume.records_in(answer) == count
+    assert records_in(answer) == count
 
 
-def test_narrows_own_are_not_counted() -> None:
-    """They answer nothing of an upstream."""
-    endpoint = msgspec.structs.replace(calls.declared(team, uses=[]), owned=True)
-    assert volume.prepare(calls.preparing(endpoint)) is None
+@pytest.mark.parametrize(
+    ("own", "counted"),
+    [({"public": "health"}, False), ({"owned": True, "session": True}, False), ({"owned": True}, True)],
+)
+async def test_of_narrows_own_what_a_program_owns_is_counted(own: dict[str, Any], counted: bool) -> None:
+    """Its rehearsals show what upstreams gave; a page without data and one for a browser's session are no program's."""
+    endpoint = msgspec.structs.replace(calls.declared(team, uses=[]), **own)
+    ready = calls.preparing(endpoint)
+    assert (volume.prepare(ready) is not None) is counted
+    call = calls.call(endpoint, program=calls.connector(volumes=(Budget.volume("1 bytes/day"),)))
+    try:
+        await Outgoing(endpoint, ready.ground).problem(call, NotFound("with more to say"))
+    except VolumeExhausted:
+        assert counted
+    else:
+        assert not counted
 
 
 async def test_a_call_without_an_answer_is_not_counted() -> None:
