@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from socket import AF_INET, AF_INET6
+from contextlib import suppress
+from socket import AF_INET, AF_INET6, SHUT_RDWR, socket
 from socketserver import ThreadingMixIn
-from threading import Lock, Thread
+from threading import Lock, Semaphore, Thread, Timer
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -28,6 +29,9 @@ from narrows.telemetry_names import UNITS, label
 PATH = "/metrics"
 
 _SLOW_S = 5.0
+_LONGEST_S = 10.0
+_AT_ONCE = 16
+"""So many connections have a thread: more than all who scrape one process."""
 _Buckets = Mapping[str, Exemplar]
 _Series = tuple[str, frozenset[tuple[str, str]]]
 _log = logging.getLogger("narrows.telemetry")
@@ -103,7 +107,40 @@ class _Quiet(WSGIRequestHandler):
 
 
 class _Threads(ThreadingMixIn, WSGIServer):
+    """A thread for each request, of which there are few at a time: one scrape waits for nobody who sends slowly."""
+
     daemon_threads = True
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._room = Semaphore(_AT_ONCE)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Begin it, or close what would be one too many."""
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """End it in time, however slowly it is sent."""
+        late = Timer(_LONGEST_S, _cut, (request,))
+        late.daemon = True
+        late.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            late.cancel()
+            self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that was slow or went away: the library would print a whole stack for each."""
+
+
+def _cut(request: socket) -> None:
+    """Let nobody wait for this connection any more."""
+    with suppress(OSError):  # it has ended meanwhile
+        request.shutdown(SHUT_RDWR)
 
 
 class Scrape:

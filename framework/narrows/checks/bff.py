@@ -41,8 +41,8 @@ def _fact(bff: Bff, fact: str, example: str) -> Iterator[Refusal]:
 
 
 def _is_clear(fact: str, value: object) -> bool:
-    """A word of the list, a date by ISO 8601, or any text."""
-    if not isinstance(value, str):
+    """A word of the list, a date by ISO 8601, or any text of one line: it stands in files that are made from it."""
+    if not isinstance(value, str) or not value.isprintable():
         return False
     if fact != "review_by":
         return value in _WORDS.get(fact, (value,))
