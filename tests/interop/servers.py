@@ -202,10 +202,24 @@ class PostgresPeer(Server):
                 os.kill(int(child), signal.SIGKILL)
             except ProcessLookupError:
                 continue
+        # A kill is an order: until it is carried out, a connection of before still answers.
+        for _ in range(TRIES):
+            if not any(_lives(child) for child in children):
+                return
+            time.sleep(PAUSE_S)  # another program's end can only be waited for
+        raise RuntimeError("processes of PostgreSQL outlive their end")
 
     def _is_ready(self) -> bool:
         asked = [self._bin / "pg_isready", "-h", "127.0.0.1", "-p", str(self.port), "-q"]
         return subprocess.run(asked, check=False).returncode == 0  # noqa: S603 # the server's own program
+
+
+def _lives(pid: str) -> bool:
+    """Whether a process is there that is not a mere entry which nobody has taken away yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "XZ"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def postgres_bin() -> Path | None:

@@ -1,6 +1,7 @@
 """`narrows connector`, `check` and `promote` as an operator types them, with the registry in a real PostgreSQL."""
 
 import json
+import socket
 
 import pytest
 from click.testing import CliRunner
@@ -109,3 +110,28 @@ def test_a_server_elsewhere_without_tls_is_refused_by_every_command(lunch, monke
     assert "verify-full" in said
     assert "canary" not in said
     assert "db.example.com" not in said
+
+
+def run_usage(target, code):
+    """Run `narrows usage`, which must end with this exit code; what it says: of what went well, else of why not."""
+    result = CliRunner().invoke(main, ["usage", target])
+    assert result.exit_code == code, (result.output, result.exception)
+    return result.stdout if code == 0 else result.stderr
+
+
+def test_usage_of_a_server_that_does_not_answer_is_told_at_once(lunch, tmp_path, monkeypatch, postgres_peer):
+    """Whether it is silent or away: what is asked for is told with the key of the settings, and no command hangs."""
+    settings = tmp_path / "narrows.toml"
+    settings.write_text(settings.read_text().replace("[stores]", '[stores]\nbudgets = "postgres:"'))
+    assert run_usage(lunch, code=0).startswith("Nothing that is registered")
+    postgres_peer.pause()
+    try:
+        assert "stores.postgres: it does not answer. Remedy:" in run_usage(lunch, code=2)
+    finally:
+        postgres_peer.resume()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("LUNCH_POSTGRES", f"postgresql://somebody:hidden-word@127.0.0.1:{port}/lunch")
+    said = run_usage(lunch, code=2)
+    assert "stores.postgres: it does not answer. Remedy:" in said
+    assert "hidden-word" not in said

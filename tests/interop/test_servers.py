@@ -6,7 +6,7 @@ from narrows.errors import Unavailable
 from narrows.settings import Secret, StoreSettings
 from narrows.stores.postgres_server import Schema
 from narrows.stores.servers import Servers
-from tests.interop.servers import back
+from tests.interop.servers import back, free_port
 
 
 async def test_redis_is_asked_and_its_absence_is_told(redis_peer) -> None:
@@ -21,6 +21,21 @@ async def test_redis_is_asked_and_its_absence_is_told(redis_peer) -> None:
     redis_peer.start()
     assert await servers.redis.ask("numbers", lambda redis: redis.get("server")) == b"1"
     await servers.close()
+
+
+async def test_a_redis_that_does_not_answer_is_told_at_the_start(redis_peer, caplog) -> None:
+    """A wrong URL is found before the first call, by its key and without its secret; one that answers says nothing."""
+    servers = Servers(StoreSettings(redis=Secret(redis_peer.url)))
+    assert servers.redis
+    await servers.prepare()
+    await servers.close()
+    assert caplog.text == ""
+    servers = Servers(StoreSettings(redis=Secret(f"redis://:hidden-word@127.0.0.1:{free_port()}/0")))
+    assert servers.redis
+    await servers.prepare()
+    await servers.close()
+    assert "stores.redis: it does not answer (ConnectionError). Remedy: see whether it runs" in caplog.text
+    assert "hidden-word" not in caplog.text
 
 
 async def test_postgres_is_asked_and_its_absence_is_told(postgres_peer) -> None:

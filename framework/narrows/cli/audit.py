@@ -37,7 +37,7 @@ for _one in (resolve, forget, verify, export, prove, checkpoint):
 @command.command("tail", short_help="Show the newest records, a line each.")
 @shared
 @click.option("-n", "--lines", type=click.IntRange(0, 10_000), default=20, show_default=True, help="How many.")
-@click.option("--follow", is_flag=True, help="Go on with what is added, until it is stopped by Ctrl+C.")
+@click.option("--follow", is_flag=True, help="Go on with what is added, until Ctrl-C.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def tail(target: str, settings: str | None, lines: int, follow: bool, form: str) -> None:
     """Show the newest records of TARGET (module:attribute), the oldest of them first.
@@ -55,7 +55,11 @@ def tail(target: str, settings: str | None, lines: int, follow: bool, form: str)
         if follow:
             await watch(log, at, tell, asyncio.sleep)
 
-    with_log(target, settings, read)
+    try:
+        with_log(target, settings, read)
+    except KeyboardInterrupt:
+        if not follow:
+            raise
 
 
 async def watch(log: Opened, at: int, tell: Callable[..., None], pause: Callable[[float], Awaitable[None]]) -> None:

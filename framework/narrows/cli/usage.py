@@ -59,12 +59,8 @@ def command(
 async def _rows(
     bff: str, settings: Settings, only: str | None, who: tuple[str, str] | None
 ) -> list[dict[str, str | None]]:
-    """Every budget with its standing, each shared one once. Raises `SettingsError`, `Unavailable`, `UsageError`."""
-    from narrows.call import Caller
-    from narrows.errors import SettingsError
-    from narrows.pipeline.accounts import Accounts
-    from narrows.stores.opening import open_budgets
-    from narrows.stores.sealing import Sealer, master_key
+    """Every budget with its standing, each shared one once. Raises `SettingsError`, `UsageError`."""
+    from narrows.errors import SettingsError, Unavailable
     from narrows.stores.servers import Servers
 
     if settings.stores.budgets == "memory:":
@@ -73,25 +69,57 @@ async def _rows(
             'here. Remedy: set stores.budgets = "sqlite:budgets.db" and stores.key.'
         )
     servers = Servers(settings.stores)
+    try:
+        found = await _held(bff, settings, servers, only, who)
+        return await _standing(settings, servers, found, who)
+    except Unavailable as away:
+        raise SettingsError(
+            f"{away} Remedy: see whether what [stores] names for it is there, and whether its URL is right."
+        ) from away
+    finally:
+        await servers.close()
+
+
+async def _held(
+    bff: str, settings: Settings, servers: Servers, only: str | None, who: tuple[str, str] | None
+) -> list[tuple[Connector, Held]]:
+    """Every budget of the connectors that are shown, each shared one once. Raises `UsageError` for an unknown one."""
+    from narrows.pipeline.accounts import Accounts
+    from narrows.stores.sealing import Sealer, master_key
+
     programs = await _programs(settings, servers)
     if only is not None and only not in {one.id for one in programs}:
         raise click.UsageError(f"There is no connector {only!r}. There are: {', '.join(one.id for one in programs)}.")
-    caller = Caller(issuer=who[0], subject=who[1], kind="person") if who else None
     accounts = Accounts(bff, settings, Sealer(master_key(settings.stores.key), purpose="budgets").digest)
     found = {
         held.account.name: (one, held)
         for one in programs
         if only in (None, one.id)
-        for held in accounts.all(one, caller)
+        for held in accounts.all(one, _caller(who))
     }
+    return list(found.values())
+
+
+async def _standing(
+    settings: Settings, servers: Servers, found: list[tuple[Connector, Held]], who: tuple[str, str] | None
+) -> list[dict[str, str | None]]:
+    """A row for each budget, in the order in which they are read."""
+    from narrows.stores.opening import open_budgets
+
     store = open_budgets(settings, time.time, servers)
     try:
-        standing = await store.standing([held.account for _, held in found.values()])
+        await servers.prepare()
+        standing = await store.standing([held.account for _, held in found])
     finally:
         await store.close()
-        await servers.close()
-    rows = [_row(one, held, caller, at) for (one, held), at in zip(found.values(), standing, strict=True)]
+    rows = [_row(one, held, _caller(who), at) for (one, held), at in zip(found, standing, strict=True)]
     return sorted(rows, key=lambda row: tuple(str(row[name]) for name in ("of", "name", "budget")))
+
+
+def _caller(who: tuple[str, str] | None) -> Caller | None:
+    from narrows.call import Caller
+
+    return Caller(issuer=who[0], subject=who[1], kind="person") if who else None
 
 
 async def _programs(settings: Settings, servers: Servers) -> list[Connector]:
@@ -101,6 +129,7 @@ async def _programs(settings: Settings, servers: Servers) -> list[Connector]:
 
     registry = open_connectors(settings, servers)
     try:
+        await servers.prepare()
         _, entries = await registry.all()
     finally:
         await registry.close()

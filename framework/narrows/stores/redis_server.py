@@ -64,6 +64,16 @@ class RedisServer:
             _log.info("the store of %s is there again", called)
         return answer
 
+    async def prepare(self) -> None:
+        """Tell at the start of a server that does not answer; it can be done without for a while."""
+        try:
+            await self._client.ping()
+        except (RedisError, OSError, TimeoutError) as error:
+            _log.warning(
+                "stores.redis: it does not answer (%s). Remedy: see whether it runs, and whether the URL is right",
+                type(error).__name__,
+            )
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()

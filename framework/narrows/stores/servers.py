@@ -51,7 +51,12 @@ class Servers:
         return self._postgres
 
     async def prepare(self) -> None:
-        """Make or check the tables of the stores that were opened. Raises `SettingsError` with what is wrong."""
+        """Make or check the tables of the stores that were opened. Raises `SettingsError` with what is wrong.
+
+        A Redis that does not answer is told in the log: what lies there can be done without for a while.
+        """
+        if self._redis is not None:
+            await self._redis.prepare()
         if self._postgres is not None:
             await self._postgres.prepare()
 

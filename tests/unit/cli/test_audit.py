@@ -227,7 +227,10 @@ def test_following_tells_what_is_added(lunch: str, monkeypatch: pytest.MonkeyPat
         raise KeyboardInterrupt
 
     monkeypatch.setattr("narrows.cli.audit.watch", stop)
-    assert CliRunner().invoke(main, ["audit", "tail", lunch, "--follow"]).exit_code == 1
+    ended = CliRunner().invoke(main, ["audit", "tail", lunch, "--follow"])
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    monkeypatch.setattr("narrows.cli.audit._from", stop)
+    assert CliRunner().invoke(main, ["audit", "tail", lunch]).exit_code == 1
 
 
 def test_no_text_of_a_record_moves_a_cursor(lunch: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 
 import pytest
@@ -107,3 +108,16 @@ def test_what_cannot_be_shown_is_said(lunch, tmp_path):
     assert "narrows connector apply" in said
     settings.write_text(text.replace('budgets = "sqlite:budgets.db"', ""))
     assert "stores.budgets: what is counted in memory" in run("usage", lunch, code=2)
+
+
+def test_a_server_that_is_away_is_told_with_what_helps(lunch, tmp_path, monkeypatch):
+    """And at once: nobody waits for it, and its password is not told."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("AWAY", f"redis://:hidden-word@127.0.0.1:{port}/0")
+    settings = tmp_path / "narrows.toml"
+    where = 'budgets = "redis:"\nredis = { env = "AWAY" }'
+    settings.write_text(settings.read_text().replace('budgets = "sqlite:budgets.db"', where))
+    said = run("usage", lunch, code=2)
+    assert "The store of budgets is away. Remedy: see whether what [stores] names" in said
+    assert "hidden-word" not in said
