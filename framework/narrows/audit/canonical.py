@@ -8,8 +8,6 @@ from typing import Any
 import msgspec
 import rfc8785
 
-from narrows.audit.line import bounded
-
 _SAFE = 2**53
 # Between these, the shortest decimal of a number has the same digits in JavaScript and in msgspec.
 _LEAST, _MOST = 1e-4, 1e15
@@ -17,14 +15,12 @@ _LEAST, _MOST = 1e-4, 1e15
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def leaf_of(record: msgspec.Struct) -> bytes:
-    """The leaf of a record: what it says, without what it says nothing about. Texts are bounded as in a line.
+def leaf_of(told: Mapping[str, Any]) -> bytes:
+    """The leaf of a record, whose texts are bounded as in a line: what it says, without what it says nothing about.
 
     Raises `ValueError` for a number that JSON cannot hold exactly (RFC 8785, 3.2.2.3).
     """
-    told = msgspec.structs.asdict(record)
-    said = {name: value for name, value in told.items() if value or isinstance(value, int | float)}
-    return canonical(bounded(said))
+    return canonical({name: value for name, value in told.items() if value or isinstance(value, int | float)})
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:

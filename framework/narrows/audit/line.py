@@ -16,6 +16,8 @@ LONGEST = 512
 # JSON escapes U+0000 to U+001F. What else ends a line, moves a cursor or turns the direction of text, in UTF-8: DEL,
 # C1 controls, U+061C, U+200B to U+200F, U+2028 to U+202E, U+2060 to U+206F, U+FEFF.
 _ACTIVE = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf")
+# Most of a record is nothing at all, or a number; a call is recorded within its time.
+_AS_THEY_ARE = frozenset({type(None), bool, int, float})
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -24,19 +26,29 @@ def json_line(document: Document) -> bytes:
 
     Keys are sorted, texts are cut to 512 characters, and every control is escaped.
     """
-    line = _encode(bounded(document))
+    return line_of(bounded(document))
+
+
+def line_of(document: Document) -> bytes:
+    """The line of a document that is `bounded` already."""
+    line = _encode(document)
     # Most lines are plain ASCII, and to know that takes a hundredth of the search's time.
     return (line if line.isascii() and b"\x7f" not in line else _ACTIVE.sub(_escape, line)) + b"\n"
 
 
+def document_of(record: msgspec.Struct) -> dict[str, Any]:
+    """What a record says, with its texts bounded: what its line and its leaf are made of."""
+    return bounded(msgspec.structs.asdict(record))
+
+
 def bounded(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document with its texts cut to 512 characters, and no half of a surrogate pair in them."""
-    return {key: _bounded(value) for key, value in document.items()}
+    return {key: value if type(value) in _AS_THEY_ARE else _bounded(value) for key, value in document.items()}
 
 
 def _bounded(value: Any) -> Any:
     if isinstance(value, str):
-        return _short(value)
+        return value if value.isascii() and len(value) <= LONGEST else _short(value)
     if isinstance(value, tuple):
         return _each(value)
     if isinstance(value, Mapping):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from narrows.audit.canonical import leaf_of
 from narrows.audit.decision import DecisionRecord
 from narrows.audit.events import Event
-from narrows.audit.line import json_line
+from narrows.audit.line import document_of, line_of
 from narrows.audit.record import Record
 from narrows.audit.writer import Writer
 
@@ -57,15 +55,13 @@ class RecordLog:
 
     def append(self, record: Recorded) -> None:
         """Keep one record; it is on the disk a moment later. Raises `ValueError` for one without a canonical form."""
-        leaf = leaf_of(record)
-        self._line(record)
+        leaf = self._told(record)
         if self.writer is not None:
             self.writer.put(leaf)
 
     async def keep(self, record: Recorded) -> None:
         """Keep one record; it is on the disk when this returns. Raises as `append` does, and `Unavailable`."""
-        leaf = leaf_of(record)
-        self._line(record)
+        leaf = self._told(record)
         if self.writer is not None:
             await self.writer.keep(leaf)
 
@@ -74,6 +70,10 @@ class RecordLog:
         if self._made is not None:
             await self._made.close()
 
-    def _line(self, record: Recorded) -> None:
-        self._write(json_line(msgspec.structs.asdict(record)))
+    def _told(self, record: Recorded) -> bytes:
+        """Hand a record on as a line; its leaf. Raises `ValueError` for one without, before anything is handed on."""
+        told = document_of(record)
+        leaf = leaf_of(told)
+        self._write(line_of(told))
         self._heard(record)
+        return leaf

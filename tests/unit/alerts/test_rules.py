@@ -4,6 +4,7 @@ import pytest
 
 from narrows.audit.canonical import leaf_of
 from narrows.audit.events import Event
+from narrows.audit.line import document_of
 from narrows.settings.alerting import BudgetSettings, RefusalSettings, SpikeSettings, VolumeSettings
 from tests.unit.alerts.traffic import DAY, FACTS, MONDAY, Traffic, settings
 
@@ -248,10 +249,10 @@ def test_budgets(what, connector, said):
         rule="5.00 EUR/day", amount="4.05 EUR",
     )  # fmt: skip
     traffic = Traffic(settings(budget=BudgetSettings(then="suspend")))
-    (alert,) = traffic.feed(leaf_of(event))
+    (alert,) = traffic.feed(leaf_of(document_of(event)))
     assert (alert.rule, alert.what, alert.observed) == ("budget", said, "4.05 EUR in this period so far")
     assert (alert.limit, alert.tenant, alert.then) == ("5.00 EUR/day", "example", "suspend" if connector else "tell")
-    assert traffic.feed(leaf_of(event)) == []
+    assert traffic.feed(leaf_of(document_of(event))) == []
     assert traffic.engine.state.connectors == {}
 
 

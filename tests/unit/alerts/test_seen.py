@@ -3,6 +3,7 @@ import pytest
 from narrows.alerts.seen import network_of, read
 from narrows.audit.canonical import leaf_of
 from narrows.audit.events import Event
+from narrows.audit.line import document_of
 from narrows.audit.record import Record
 from tests.unit.alerts.traffic import MONDAY, leaf
 
@@ -14,7 +15,7 @@ RECORD = Record(
 
 def test_a_record_is_read_as_the_log_writes_it():
     """The names of its fields are those of the audit record, and what it leaves out is nothing."""
-    seen = read(leaf_of(RECORD))
+    seen = read(leaf_of(document_of(RECORD)))
     assert (seen.at, seen.endpoint, seen.connector, seen.tenant) == (MONDAY + 0.25, "shop.a", "app", None)
     assert (seen.status, seen.refused, seen.outcome, seen.peer, seen.trace_id) == (
         429,
@@ -28,7 +29,7 @@ def test_a_record_is_read_as_the_log_writes_it():
 @pytest.mark.parametrize(
     "other",
     [
-        leaf_of(Event(time="2026-01-05T00:00:00.000Z", event="alert", what="spike")),
+        leaf_of(document_of(Event(time="2026-01-05T00:00:00.000Z", event="alert", what="spike"))),
         leaf(MONDAY, mode="sandbox"),
         leaf(MONDAY, status="200"),
         leaf(MONDAY, time="now"),

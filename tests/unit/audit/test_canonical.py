@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from narrows.audit.canonical import canonical, leaf_of
 from narrows.audit.events import Event
+from narrows.audit.line import document_of
 
 SCALARS = st.none() | st.booleans() | st.text() | st.integers(-(2**53) + 1, 2**53 - 1)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -37,6 +38,6 @@ def test_what_has_no_canonical_form_is_refused(value):
 def test_a_leaf_says_what_its_record_says_and_no_more():
     """What is empty is left out, texts are bounded, and halves of characters are replaced."""
     event = Event(time="2026-11-25T00:00:00.000Z", event="limit", what="hard", bff="b", note="x" * 600, by="\ud800")
-    said = json.loads(leaf_of(event))
+    said = json.loads(leaf_of(document_of(event)))
     assert sorted(said) == ["bff", "by", "event", "note", "time", "what"]
     assert (len(said["note"]), said["by"]) == (512, "?")
