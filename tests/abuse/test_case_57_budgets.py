@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,29 @@ async def test_failures_and_goodbyes_refund_once(tmp_path: Path) -> None:
             await asyncio.gather(going, return_exceptions=True)
         await plan.settle.close()
         assert len(made.host.got) * CENT == sum((await made.used()).values())
+
+
+async def test_bodies_that_do_not_come_hold_no_money(tmp_path: Path) -> None:
+    """Who begins to send, and stops, keeps nobody from a budget that both draw on, nor does what cannot be read."""
+    async with spending(tmp_path, record={"budgets": ["0.06 EUR/day"]}) as made:
+        begun, end = asyncio.Event(), asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b'{"note": '
+            begun.set()
+            await end.wait()
+            yield b'"a"}'
+
+        headers = {**bearer(made.made.token("ben")), "content-type": "application/json"}
+        slow = asyncio.create_task(made.made.client.post(ORDERS, content=slowly(), headers=headers))
+        await begun.wait()
+        assert await made.used() == {"0.06 EUR/day": 0}
+        assert (await made.made.post(ORDERS, {"note": 7})).status_code == 400
+        assert (await made.made.post(ORDERS, {})).status_code == 200
+        end.set()
+        assert (await slow).status_code == 402
+        assert await made.used() == {"0.06 EUR/day": 6 * CENT}
+        assert [what for what, *_ in made.events()] == ["soft", "hard"]
 
 
 async def test_a_process_that_dies_refunds_nothing(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ async def test_a_rehearsal_tells_effects_price_rate_and_trace(tmp_path):
         assert told["rates"] == [{"rate": "60/minute per caller", "remaining": 59}]
         trace = (await visitor.get(f"/dev/api/traces/{trace_id}")).json()
         assert [line["name"] for line in trace["lines"] if line["kind"] == "step"] == [
-            "receive", "authenticate", "admit", "rate", "budget", "decode", "decide", "claim", "handle", "narrow",
+            "receive", "authenticate", "admit", "rate", "decode", "budget", "decide", "claim", "handle", "narrow",
             "volume",
         ]  # fmt: skip
         assert trace["lines"][0]["name"] == "POST /teams/{team_id}/bookings"

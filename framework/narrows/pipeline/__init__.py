@@ -1,6 +1,6 @@
 """The pipeline: the one way that every call takes, whichever way it came in.
 
-receive → authenticate → admit → rate, budget → decode → decide → claim → handle → narrow, volume; settle around it
+receive → authenticate → admit → rate → decode → budget → decide → claim → handle → narrow, volume; settle around it
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from narrows.pipeline import (
 from narrows.pipeline.settle import Settle
 from narrows.pipeline.step import Preparing, Step
 
-ORDER = (receive, authenticate, admit, rate, budget, decode, decide, claim, handle, narrow, volume)
+ORDER = (receive, authenticate, admit, rate, decode, budget, decide, claim, handle, narrow, volume)
 """What each does and what it answers when it fails: docs/architecture.md."""
 
 

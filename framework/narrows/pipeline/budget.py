@@ -1,4 +1,6 @@
-"""Step 4: the ceiling of the call's price is reserved from every budget, all or none; after the rates.
+"""Step 5: the ceiling of the call's price is reserved from every budget, all or none; after the rates.
+
+It comes when the body has: who sends slowly, or what cannot be read, holds no money that others could spend.
 
 A rehearsal reserves what its reads can cost, and asks for all of the live call. The volumes are asked whether anything
 is left at all, so that nothing is sent whose answer could not go out; they are counted once the answer is known

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import msgspec
@@ -78,6 +79,8 @@ def records_in(answer: Any) -> int:
 def _items(value: Any) -> int:
     if isinstance(value, msgspec.Struct):
         return sum(_items(getattr(value, name)) for name in value.__struct_fields__)
+    if is_dataclass(value):
+        return sum(_items(getattr(value, field.name)) for field in fields(value))
     if isinstance(value, Mapping):
         return len(value) + sum(map(_items, value.values()))
     if isinstance(value, list | tuple | set | frozenset):

@@ -45,7 +45,7 @@ def names(steps: Sequence[Any]) -> list[str]:
 
 def test_the_order_of_the_steps() -> None:
     """Nothing is decoded before somebody was let in, and nothing is done before it was decided."""
-    before = ["receive", "authenticate", "admit", "rate", "budget", "decode", "decide"]
+    before = ["receive", "authenticate", "admit", "rate", "decode", "budget", "decide"]
     expected = [*before, "claim", "handle", "narrow", "volume"]
     assert [step.__name__.rpartition(".")[2] for step in ORDER] == expected
     assert names(prepare(calls.preparing(WRITE))) == expected

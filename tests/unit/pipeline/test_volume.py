@@ -1,5 +1,6 @@
 """What of an answer counts as a record, and whose answers are counted."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -23,6 +24,14 @@ class Page(Narrow):
     pair: tuple[int, str] | None = None
 
 
+@dataclass
+class Plain:
+    """An answer that is no `Narrow`."""
+
+    one: Any
+    many: list[Any]
+
+
 async def team(team_id: NumberId) -> calls.Team:
     """Handle one call."""
 
@@ -39,6 +48,7 @@ async def team(team_id: NumberId) -> calls.Team:
         (Page(names={"a": [1, 2], "b": []}), 4),
         (Page(pair=(1, "x")), 2),
         ({1, 2, 3}, 3),
+        (Plain(calls.Team(id=7), [Plain(1, ["a", "b"])]), 3),
     ],
 )
 def test_the_items_of_all_lists_are_records(answer: Any, count: int) -> None:
