@@ -54,9 +54,19 @@ async def test_a_budget_that_does_not_cover_the_call_stops_it_before_anything_is
         [told] = refused.json()["budgets"]
         assert told.keys() == {"of", "period", "renews_at"}
         assert (told["of"], told["period"]) == ("connector", "day")
+        assert refused.json()["detail"] == "Too little is left of the connector's budget for this day."
         assert "EUR" not in refused.text
         assert len(made.host.got) == sent
         assert await made.used() == {"0.02 EUR/day": CENT, "1.00 EUR/month": CENT}
+
+
+async def test_a_volume_that_is_used_up_too_is_none_of_the_budgets(tmp_path: Path) -> None:
+    """Money first: of what does not suffice a 402 names the budgets alone."""
+    async with spending(tmp_path, record={"budgets": ["0.02 EUR/day"], "volumes": ["1 records/day"]}) as made:
+        assert (await made.made.get(ITEM)).status_code == 200
+        refused = await made.made.get(ITEM)
+        assert refused.status_code == 402
+        assert len(refused.json()["budgets"]) == 1
 
 
 async def test_only_an_own_budget_tells_amounts(tmp_path: Path) -> None:

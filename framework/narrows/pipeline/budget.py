@@ -96,8 +96,10 @@ def _refused(
     """The problem that names what does not suffice: money first."""
     needed = [max(charge.amount, charge.least) for charge in charges]
     budgets = short(held, verdict, needed)
-    if any(not one.fits for one in verdict.each[:money]):
-        return BudgetExhausted(members={"budgets": budgets})
+    if lacking := sum(not one.fits for one in verdict.each[:money]):
+        budgets = budgets[:lacking]
+        whose = "; ".join(f"of the {one['of']}'s budget for this {one['period']}" for one in budgets)
+        return BudgetExhausted(f"Too little is left {whose}.", members={"budgets": budgets})
     wait = retry_after(renews(verdict) - now)
     return VolumeExhausted(
         "Nothing is left of what may be answered in this period.", headers=wait, members={"volumes": budgets}
