@@ -113,6 +113,30 @@ async def test_case_83_an_exchange_in_flight_does_not_refill_the_shared_cache(tw
     assert await two.one.exchange() == await late
 
 
+@pytest.mark.parametrize("what", ["subject", "connector", "unknown"])
+async def test_case_83_a_look_on_the_shelf_does_not_outlive_a_revocation(two, what):
+    """Revoked, or nobody knows, while this process waited for the shelf: what it found there is not used."""
+    await two.one.exchange()
+    look = two.shelf.get
+
+    async def slow_look(key, marks):
+        found = await look(key, marks)
+        assert found is not None
+        match what:
+            case "subject":
+                two.other.exchanger.forget_subject("corp", "alice", 1)
+            case "connector":
+                two.other.exchanger.forget_connector("lunch", 1)
+            case "unknown":
+                two.other.standing = Unavailable()
+        return found
+
+    two.shelf.get = slow_look
+    with pytest.raises(Unavailable):
+        await two.other.exchange()
+    assert len(two.server.forms) == 1
+
+
 @pytest.mark.parametrize("what", ["subject", "connector"])
 async def test_case_83_what_lies_there_is_void_after_a_revocation(two, what):
     """Whoever knows of it exchanges anew; and whoever does not know yet reads nothing any more."""

@@ -36,6 +36,11 @@ _UNKNOWN = Denied(
 _log = logging.getLogger("narrows.exchange")
 
 
+async def _as_it_is(outcome: Outcome) -> Outcome:
+    """A service's own token depends on nobody who could be revoked."""
+    return outcome
+
+
 async def _nothing() -> None:
     """Nobody else can change what this process knows."""
 
@@ -105,16 +110,18 @@ class Exchanger:
         key = self._digest(*_where(authority, endpoint, authority.callers, ask), *_who(credential, connector), *epochs)
 
         async def obtain() -> Outcome:
-            outcome = await self._obtain(authority, endpoint, authority.callers, ask)
+            return await self._obtain(authority, endpoint, authority.callers, ask)
+
+        async def still(outcome: Outcome) -> Outcome:
             try:
                 await self._recheck()
             except Unavailable:
                 return _UNKNOWN
-            # A revocation that came while the request ran also voids what it brought.
+            # A revocation that came while the request ran, or the shelf was asked, also voids what it brought.
             return outcome if epochs == self._epochs(credential, connector) else _CHANGED
 
         marks = self._marks(credential, connector, epochs) if self._shared else ()
-        return await self._cache.get(key, lambda: self._find(key, marks, obtain))
+        return await self._cache.get(key, lambda: self._find(key, marks, obtain, still))
 
     async def as_service(self, upstream: UpstreamSettings, scopes: frozenset[str]) -> Secret:
         """Get the BFF's own token for the upstream's audience and these scopes. Raises `Unavailable` (503)."""
@@ -126,7 +133,7 @@ class Exchanger:
         async def obtain() -> Outcome:
             return await self._obtain(authority, endpoint, authority.services, ask)
 
-        return await self._cache.get(key, lambda: self._find(key, (), obtain))
+        return await self._cache.get(key, lambda: self._find(key, (), obtain, _as_it_is))
 
     async def redeem(self, issuer: str, code: Secret, verifier: Secret, redirect_uri: str) -> Issued | Denied:
         """Redeem the code of a person who signed in with this BFF's own client; nothing of it is kept.
@@ -167,14 +174,23 @@ class Exchanger:
         for authority in self._authorities.values():
             await authority.close()
 
-    async def _find(self, key: bytes, marks: Sequence[Mark], obtain: Callable[[], Awaitable[Outcome]]) -> Outcome:
-        """A token that another process has obtained already, else a new one, which the others may then have too."""
+    async def _find(
+        self,
+        key: bytes,
+        marks: Sequence[Mark],
+        obtain: Callable[[], Awaitable[Outcome]],
+        still: Callable[[Outcome], Awaitable[Outcome]],
+    ) -> Outcome:
+        """A token that another process has obtained already, else a new one, which the others may then have too.
+
+        `still` says what either comes to once it is there.
+        """
         if self._shared is None:
-            return await obtain()
+            return await still(await obtain())
         found = await self._shared.get(key, marks)
         if found is not None:
-            return Granted(found.token, found.until)
-        outcome = await obtain()
+            return await still(Granted(found.token, found.until))
+        outcome = await still(await obtain())
         if isinstance(outcome, Granted) and outcome.until is not None:
             await self._shared.put(key, marks, Shared(outcome.token, outcome.until))
         return outcome

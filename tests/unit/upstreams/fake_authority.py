@@ -96,6 +96,7 @@ class World:
         self.records: list[Any] = []
         self.dialled: list[str | None] = []
         self.endpoints: dict[str, str] = {}
+        self.standing: Exception | None = None
         issuer = {"client": ClientSettings(id="bff", secret=Secret("s3cret")), "deadline_s": 30.0, **options}
         self.settings = Settings(
             public_url="https://bff.test",
@@ -112,8 +113,14 @@ class World:
             key=b"k" * 32,
             on_event=self.events.append,
             shared=self.sharing(shelf) if shelf else None,
+            recheck=self.recheck,
             log=RecordLog(lambda line: self.write(line)),
         )
+
+    async def recheck(self) -> None:
+        """Look who may still do what; a test may let nobody know."""
+        if self.standing is not None:
+            raise self.standing
 
     def sharing(self, shelf: Shelf) -> SharedTokens:
         """The tokens of a shelf, as this process uses them."""
