@@ -4,6 +4,7 @@ from narrows import Answer, Bff, Id, Upstream, read
 from narrows.checks import collisions, policy_refusals, sendables_of, settings_refusals, shape_of
 from narrows.checks.paths import form_of_path
 from narrows.errors import PolicyError
+from narrows.settings import TenantSettings
 from tests.flow.minimal import People, Tables, Team, make_bff, make_settings
 
 
@@ -92,3 +93,16 @@ def test_endpoints_of_their_own_do_not_collide():
     async def x(team_id: Id) -> None: ...
 
     assert list(collisions(bff.endpoints)) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "example"),
+    [("budgets", "5 EUR/hour", "50.00 EUR/month"), ("volumes", "5 apples/day", "1 GB/day")],
+)
+def test_what_is_no_budget_of_a_tenant_is_refused(key, text, example):
+    """With the key, and an example of what may stand there."""
+    settings = make_settings(tenants={"acme": TenantSettings(**{key: (text,)})})
+    [refusal] = settings_refusals(settings, set())
+    assert (refusal.code, refusal.subject) == ("budget-unclear", f"tenants.acme.{key}")
+    assert text in refusal.rule
+    assert refusal.remedy == f'write {key} = ["{example}"]'

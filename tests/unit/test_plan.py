@@ -9,7 +9,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from narrows import Bff, Surroundings
 from narrows.call import Raw
 from narrows.declare.types import Money
-from narrows.errors import SettingsError, StartRefused
+from narrows.errors import SettingsError, StartRefused, Unavailable
 from narrows.plan import Plan
 from narrows.settings import Secret
 from narrows.stores.memory_audit import MemoryAuditStore
@@ -28,6 +28,13 @@ class Dialled(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+class Full:
+    """A log that has no room."""
+
+    async def room(self) -> None:
+        raise Unavailable
 
 
 def entry_of(plan: Plan, name: str):
@@ -102,6 +109,16 @@ async def test_a_call_goes_through_the_pipeline_in_every_mode(mode):
         for name in ("narrows./health", "lunch.team")
     ]
     assert [reply.status for reply in replies] == [200, 401]
+
+
+async def test_no_call_begins_that_cannot_be_recorded():
+    """Whichever way it comes in: without room in the log it is a 503, and no step has run."""
+    plan = start(make_bff()).plan
+    plan.log = Full()
+    raw = Raw(path={"team_id": "7"}, read_body=no_body)
+    reply = await plan.call(entry_of(plan, "lunch.team"), "live", raw, way="rest", span=plan.telemetry.silent())
+    assert reply.status == 503
+    assert b"credentials" not in reply.body
 
 
 async def test_what_is_opened_is_closed():

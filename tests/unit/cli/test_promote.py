@@ -82,7 +82,8 @@ public_url = "https://amina:swordfish-3@lunch.test"
 issuers.corp.client.secret = "swordfish-4"
 issuers.corp.client.passwort = "swordfish-5"
 stores.connectors = "sqlite:production.db"
-audit = "sqlite:production-audit.db"
+stores.audit = "sqlite:production-audit.db"
+issuers.corp.roles = [{ claim = "groups", role = "cook", domain = "bff:lunch", passwort = "swordfish-9" }]
 receipts.keys = [{ id = "k", key = "swordfish-6" }, { id = "l", key = { file = "swordfish-7" } }]
 "\\u001b[2J\\n::x" = "swordfish-8"
 """
@@ -98,6 +99,7 @@ def test_a_secret_in_the_wrong_place_is_not_shown(tmp_path):
         assert "swordfish" not in result.output
         assert "\x1b" not in result.output
         assert "sqlite:production.db" in result.output
+        assert "cook" in result.output
     assert '"https://…@lunch.test"' in promote("promote_leaking").output
 
 
