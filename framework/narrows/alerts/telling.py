@@ -20,7 +20,7 @@ IN_HAND_S = 60.0
 """How long what somebody has begun is left to them."""
 
 QUEUE = 500
-"""How much waits for one receiver; past that the oldest is dropped, and counted."""
+"""How much waits for one receiver; past that the oldest is dropped, and counted; first those of nobody known."""
 
 AGAIN_S = 5.0
 """After which time a reaction that could not be carried out is tried again, for as long as it takes."""
@@ -53,9 +53,11 @@ class Teller:
                 to = _WEBHOOK + name
                 waiting = [one for one in state.pending if one.to == to]
                 if len(waiting) >= QUEUE:
-                    state.pending.remove(waiting[0])
+                    # Of a program that nobody knows anybody can bring about as many as they have networks.
+                    least = next((one for one in waiting if one.alert.connector is None), waiting[0])
+                    state.pending.remove(least)
                     state.lost += 1
-                    self._told_of(waiting[0], "dropped")
+                    self._told_of(least, "dropped")
                 state.pending.append(Pending(alert, to))
 
     def settle(self, state: State, ended: Mapping[tuple[str, str], str], now: float) -> None:

@@ -23,7 +23,7 @@ class LogBroken(NarrowsError):
 
 async def check_extends(store: AuditStore, before: Checkpoint | Head, head: Head) -> None:
     """Raise `LogBroken` unless the tree of `head` goes on from the one before."""
-    known = root(before) if isinstance(before, Head) else before.root
+    known = _root(before) if isinstance(before, Head) else before.root
     if before.size == 0:
         return
     if head.size < before.size:
@@ -34,8 +34,16 @@ async def check_extends(store: AuditStore, before: Checkpoint | Head, head: Head
         path = proof(ranges, dict(zip(places, await store.nodes(places), strict=True)))
     except KeyError:
         path = []
-    if not is_consistent(before.size, known, head.size, root(head), path):
+    if not is_consistent(before.size, known, head.size, _root(head), path):
         raise LogBroken(f"The first {before.size} records of the audit log are not what they were.")
+
+
+def _root(head: Head) -> bytes:
+    """The root of a tree. Raises `LogBroken` for a head that somebody made into none."""
+    try:
+        return root(head)
+    except ValueError as error:
+        raise LogBroken(f"The head of the audit log is none: {error}.") from None
 
 
 async def newest(store: AuditStore) -> str | None:
@@ -75,7 +83,7 @@ async def sign(store: AuditStore, signer: Signer, head: Head) -> str:
         kept = await store.kept(_NEWEST)
         if kept is not None and (signed := await _signed(store, signer, _text(kept.value), head)):
             return signed
-        note = signer.sign(head.size, root(head))
+        note = signer.sign(head.size, _root(head))
         if kept is not None:
             # Whoever was killed between the two steps left this to the next one.
             await store.keep(f"{_NEWEST}/{kept.version}", 0, kept.value)

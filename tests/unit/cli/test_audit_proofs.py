@@ -212,3 +212,15 @@ def test_hashes_that_are_no_whole_export_are_not_passed_for_held(log: str, how: 
     }
     Path("kept.jsonl").write_bytes(written[how])
     assert "no whole export" in run("verify", log, "--hashes", "kept.jsonl", code=2)
+
+
+@pytest.mark.parametrize("made", ["peaks = x''", "peaks = x'00'", "size = 1", "size = 1000000000000", "size = -1"])
+def test_a_head_that_somebody_wrote_is_told(log: str, made: str) -> None:
+    """It ends in a sentence, and nothing is signed over it."""
+    with changing() as file:
+        file.execute(f"UPDATE head SET {made}")
+    said = run("verify", log, code=1)
+    assert "not whole" in said.lower()
+    result = CliRunner().invoke(main, ["audit", "checkpoint", log])
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output + result.stderr
