@@ -17,12 +17,17 @@ import msgspec
 
 from narrows.audit.checkpoint import Signer
 from narrows.audit.merkle import grow, leaf_hash
-from narrows.audit.signing import LogBroken, check_extends, check_signed, sign
+from narrows.audit.signing import LogBroken, check_extends, check_signed, newest, sign
 from narrows.errors import Unavailable
 from narrows.stores.audit import AuditStore, Head
 
 _BATCH = 1024
 _RETRY_S = 1.0
+
+_UNSIGNED = (
+    "the audit log has %d records and no checkpoint: either the process before was killed in its first minute, or "
+    "somebody took the checkpoints away, and what they wrote is signed from now on"
+)
 
 _log = logging.getLogger("narrows.audit")
 
@@ -84,6 +89,8 @@ class Writer:
         if self._head is None:
             head = await self._store.head()
             await check_signed(self._store, self.signer, head)
+            if head.size and await newest(self._store) is None:
+                _log.warning(_UNSIGNED, head.size)
             self._head = head
 
     async def room(self) -> None:

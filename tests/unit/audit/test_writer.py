@@ -397,3 +397,12 @@ async def test_what_comes_while_it_signs_is_written_too(writer, store, clock):
     await signing.wait()
     await writer.keep(b"1")
     assert await all_of(store) == [b"0", b"1"]
+
+
+@pytest.mark.parametrize(("signed", "told"), [(False, True), (True, False)])
+async def test_a_log_that_was_never_signed_is_told(caplog, signed, told):
+    """Its checkpoints may have been taken away: whoever starts over it learns so before the next one is made."""
+    store = MemoryAuditStore()
+    await add(store, make_leaf(0), signer=SIGNER if signed else None)
+    await Writer(store, SIGNER).start()
+    assert ("1 records and no checkpoint" in caplog.text) is told
