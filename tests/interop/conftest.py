@@ -135,9 +135,12 @@ def framing(world, elsewhere) -> str:
     return elsewhere(f'<iframe src="{world["origin"]}/"></iframe>')
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """A headless Chromium that talks to nobody but the pages it is shown."""
+    """A headless Chromium that talks to nobody but the pages it is shown.
+
+    While Playwright is there its event loop runs in this thread, and no test of another file could run its own.
+    """
     from playwright.sync_api import sync_playwright
 
     quiet = "quic", "background-networking", "component-update", "sync"
