@@ -7,8 +7,14 @@ like something else, or that turns the direction of the writing, hides in a file
 from __future__ import annotations
 
 import html
+import re
 
 _PIECE = 80
+# Control characters, surrogates and noncharacters.
+_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
+    f"{chr(plane * 0x10000 + 0xFFFE)}{chr(plane * 0x10000 + 0xFFFF)}" for plane in range(17)
+)
+_FORBIDDEN = re.compile(f"[\0-\x1f\x7f-\x9f\ud800-\udfff{_NONCHARACTERS}]")
 
 
 def python_literal(text: str, *, indent: int = 0, room: int = 120) -> str:
@@ -30,8 +36,11 @@ def toml_literal(text: str) -> str:
 
 
 def html_text(text: str) -> str:
-    """A text of HTML, also for an attribute in double quotes; white space is one space."""
-    folded = html.escape(" ".join(text.split()), quote=True)
+    """A text of HTML, also for an attribute in double quotes; white space is one space.
+
+    What no document may hold, not even by its number, is U+FFFD (HTML, 13.5): readers drop it, or read another letter.
+    """
+    folded = html.escape(_FORBIDDEN.sub("\ufffd", " ".join(text.split())), quote=True)
     return "".join(letter if _plain(letter) else f"&#x{ord(letter):x};" for letter in folded)
 
 
