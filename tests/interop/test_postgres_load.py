@@ -115,6 +115,7 @@ async def test_nothing_is_doubled_or_lost_when_postgresql_dies_under_load(postgr
         # What was told stays true: the same bytes, nothing sent for it. Where the server died between the effect and
         # its end, the retry is told that it may have happened.
         sent, lost = len(host.texts), 0
+        await until(lambda: not made.app.plan.settle._concluding)
         made.clock.move(20)  # so that no call can be on its way any more
         for header in headers:
             text = header["idempotency-key"].removeprefix("key-")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, Literal
 
 from narrows.audit.log import RecordLog
@@ -28,6 +30,9 @@ _CLOSED = 499
 
 REPLAYED = ("idempotency-replayed", "true")
 """The header of an answer that was kept: nothing was done for this request."""
+
+PAUSES_S = (0.2, 1.0, 3.0, 8.0, 15.0)
+"""How long the store of commits is waited for, time after time, until an outcome is given up: half a minute in all."""
 
 _log = logging.getLogger("narrows.pipeline")
 
@@ -53,6 +58,7 @@ class Settle:
         new_id: Callable[[], str],
         public_url: str,
         ageing: Mapping[Endpoint, Sequence[tuple[str, str]]] | None = None,
+        pauses_s: Sequence[float] = PAUSES_S,
     ) -> None:
         self._log = log
         self._rehearsals = rehearsals
@@ -65,7 +71,9 @@ class Settle:
         self._new_id = new_id
         self._public_url = public_url.rstrip("/")
         self._ageing = ageing or {}
+        self._pauses_s = pauses_s
         self._concluding: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
 
     async def ended(self, call: Call, fault: Exception | None) -> Reply:
         """End a call: answered, refused with a problem, or failed, of which the client reads nothing."""
@@ -106,7 +114,9 @@ class Settle:
 
     async def close(self) -> None:
         """Wait for what is still put down; the stores are closed by whoever opened them."""
-        await asyncio.gather(*self._concluding)
+        self._closing.set()
+        while self._concluding:
+            await asyncio.gather(*self._concluding)
 
     def uncalled(
         self,
@@ -167,13 +177,32 @@ class Settle:
     async def _conclude(self, call: Call, commitment: Claimed, fault: Exception | None) -> None:
         """Put down what became of a live write, and its answer for who asks again with the same key.
 
-        Should that fail, the client still reads what happened; a retry is refused, because the intent has no outcome.
+        Should that fail, the client still reads what happened. A store that is away is asked again behind the answer;
+        until it has the outcome a retry is refused, because its intent has none.
         """
         answer = call.reply.body if fault is None and call.reply is not None else None
+        settling = partial(self._commits.settle, commitment.attempt, outcomes_of(call), answer)
         try:
-            await self._commits.settle(commitment.attempt, outcomes_of(call), answer)
+            await settling()
+        except Unavailable as failure:
+            _log.warning("an outcome is not kept yet: %s", tell(failure))
+            self._behind(self._conclude_later(settling))
         except Exception as failure:  # whatever the store raises: the effects cannot be undone by it
-            _log.error("an outcome could not be kept: %s", tell(failure))
+            _not_concluded(failure)
+
+    async def _conclude_later(self, settling: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Ask a store that was away once more after each pause; a start that ends cuts the pauses short."""
+        away: Exception = Unavailable()
+        for pause in self._pauses_s:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), pause)
+            try:
+                return await settling()
+            except Unavailable as failure:
+                away = failure
+            except Exception as failure:  # whatever the store raises: it would raise it again
+                return _not_concluded(failure)
+        return _not_concluded(away)
 
     async def _keep(self, call: Call, reply: Reply) -> Reply:
         """Keep the rehearsal's document, link to it under the request's own base path, and give its receipt."""
@@ -220,6 +249,10 @@ class Settle:
         except Exception as fault:  # whatever the sink raises: no success without its record
             return _not_kept(fault)
         return True
+
+
+def _not_concluded(fault: Exception) -> None:
+    _log.error("an outcome could not be kept: %s", tell(fault))
 
 
 def _not_kept(fault: Exception) -> Literal[False]:

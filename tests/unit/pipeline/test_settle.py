@@ -13,7 +13,7 @@ from narrows.audit.redaction import Redactor
 from narrows.call import Call, Effect, Reply
 from narrows.declare.shape import endpoint_shape
 from narrows.declare.types import Money
-from narrows.errors import Forbidden, InvalidToken, NotFound, QuotaExceeded, UpstreamTimeout
+from narrows.errors import Forbidden, InvalidToken, NotFound, QuotaExceeded, Unavailable, UpstreamTimeout
 from narrows.pipeline.offering import Offers
 from narrows.pipeline.receipts import Receipts
 from narrows.pipeline.recorded import Recorder
@@ -70,9 +70,10 @@ class Ended:
         self.span = Span()
         self.settle = self.make(self.records.write)
 
-    def make(self, write: Any) -> Settle:
+    def make(self, write: Any, **more: Any) -> Settle:
         """Settle with records that go elsewhere."""
         return Settle(
+            **more,
             log=RecordLog(write),
             rehearsals=self.rehearsals,
             commits=self.commits,
@@ -441,3 +442,55 @@ async def test_an_outcome_that_cannot_be_kept_hides_no_answer(caplog: pytest.Log
     call.commitment = Commitment(attempt_of(call, "a1"))
     assert (await settle.ended(call, None)).status == 200
     assert "an outcome could not be kept: OSError" in caplog.text
+
+
+class Faulty:
+    """A store of commits that raises one fault after the other, and then keeps."""
+
+    def __init__(self, *faults: Exception) -> None:
+        self.faults = list(faults)
+        self.kept: list[tuple[Any, ...]] = []
+
+    async def settle(self, *end: Any) -> None:
+        if self.faults:
+            raise self.faults.pop(0)
+        self.kept.append(end)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_an_outcome_is_kept_as_soon_as_the_store_is_back(gone: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """The client waits for nothing, and a start that ends waits for no pause; also where the client went away."""
+    ended, store = Ended(), Faulty(Unavailable(), Unavailable())
+    ended.commits = store
+    settle = ended.make(ended.records.write, pauses_s=(3600, 3600))
+    call = ended.call()
+    call.commitment = Commitment(attempt_of(call, "a1"))
+    if gone:
+        settle.cancelled(call)
+    else:
+        assert (await settle.ended(call, None)).status == 200
+    assert store.kept == []
+    await settle.close()
+    [(attempt, outcomes, answer)] = store.kept
+    assert call.reply is not None
+    assert (attempt.id, list(outcomes), answer) == ("a1", [], call.reply.body)
+    assert "could not be kept" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("faults", "left"),
+    [([Unavailable()] * 4, 1), ([Unavailable(), OSError("disk"), Unavailable()], 1)],
+)
+async def test_an_outcome_is_given_up_after_the_last_pause(
+    faults: list[Exception], left: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Or at once where the store does not say that it is away; the operators read it once."""
+    ended, store = Ended(), Faulty(*faults)
+    ended.commits = store
+    settle = ended.make(ended.records.write, pauses_s=(0, 0))
+    call = ended.call()
+    call.commitment = Commitment(attempt_of(call, "a1"))
+    assert (await settle.ended(call, None)).status == 200
+    await settle.close()
+    assert (store.kept, len(store.faults)) == ([], left)
+    assert caplog.text.count("an outcome could not be kept") == 1
