@@ -78,6 +78,26 @@ async def test_case_65_what_is_not_text_is_shown_in_base64_and_verifies() -> Non
     assert verify(await lines_of(store), KEYS).first_bad is None
 
 
+async def test_case_65_no_single_byte_of_an_export_can_be_another() -> None:
+    """Of records, hashes, checkpoints and sizes alike: each is tried."""
+    store, _ = await make_log(4, 9)
+    whole = b"".join(await lines_of(store))
+    for place, byte in enumerate(whole):
+        for other in {byte ^ 1, 255 - byte, 0x0A, 0x0D} - {byte}:
+            changed = whole[:place] + bytes([other]) + whole[place + 1 :]
+            lines = [line + b"\n" for line in changed.removesuffix(b"\n").split(b"\n")]
+            assert verify(lines, KEYS).first_bad is not None, (place, other)
+
+
+@pytest.mark.parametrize("said", [0, 8, 10, 10**18])
+async def test_case_65_a_size_that_lies_is_told(said: int) -> None:
+    """At the first record that is there and was not said, or was said and is not there."""
+    store, _ = await make_log(4, 9)
+    lines = await lines_of(store)
+    head = lines[0].replace(b'"size":9', b'"size":%d' % said)
+    assert verify([head, *lines[1:]], KEYS).first_bad == min(said, 9)
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -173,6 +173,8 @@ class Verifier:
             raise self._at_once(here, "a record is missing, or not in its place")
         if self._at >= len(self._tile):
             raise self._at_once(here, "a record has no hash beside it")
+        if here >= self._promised:
+            raise self._at_once(here, "there are more records than the first line says")
         digest, stated = leaf_hash(leaf), self._tile[self._at]
         self._at += 1
         if digest != stated and self._stated is None:
