@@ -140,6 +140,19 @@ async def test_a_problem_after_a_live_write_goes_out_and_is_counted(tmp_path: Pa
         assert (await got(made, SOLD))[0] == 429
 
 
+async def test_the_records_of_a_rehearsal_are_its_effects(tmp_path: Path) -> None:
+    """One effect with one argument are two, however many scopes, prices and rates stand beside them."""
+    async with leaking(tmp_path, "100 records/day") as made:
+        assert (await got(made, "/rehearsals"))[0] == 200
+        assert await made.used() == {"100 records/day": 1}
+        rehearsed = await made.made.post(f"/rehearse{NOTES}", None)
+        link = rehearsed.headers["link"].partition(";")[0].strip("<>").partition("/rehearse/")[2]
+        assert (await got(made, f"/rehearse/{link}"))[0] == 200
+        assert await made.used() == {"100 records/day": 1 + 2}
+        assert (await got(made, "/rehearsals"))[0] == 200
+        assert await made.used() == {"100 records/day": 1 + 2 + 2}
+
+
 async def test_a_rehearsal_that_is_read_again_is_counted(tmp_path: Path) -> None:
     """Its effects show what the upstream gave: read by itself, or all of them at once, they use the volume up."""
     async with leaking(tmp_path, "3000 bytes/day") as made:

@@ -5,6 +5,8 @@ So is what was rehearsed and is read again. Problems are counted where the handl
 
 from __future__ import annotations
 
+from typing import Any
+
 from narrows.call import Call
 from narrows.pipeline.outgoing import Outgoing, records_in
 from narrows.pipeline.step import Preparing, Step
@@ -16,8 +18,16 @@ def prepare(preparing: Preparing) -> Step | None:
     if not outgoing.counts:
         return None
 
+    records = _of_rehearsals if preparing.endpoint.builtin else records_in
+
     async def volume(call: Call) -> None:
         if call.reply is not None:
-            await outgoing.count(call, len(call.reply.body), records_in(call.answer))
+            await outgoing.count(call, len(call.reply.body), records(call.answer))
 
     return volume
+
+
+def _of_rehearsals(answer: Any) -> int:
+    """What of rehearsals may be an upstream's are their effects; their own scopes, prices and rates are no records."""
+    documents = answer if isinstance(answer, list) else [answer]
+    return max(1, sum(records_in(document.effects) for document in documents if document.effects))
