@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from narrows.call import Call, Caller, gather
+    from narrows.call import Call, Caller
     from narrows.declare.bff import Bff
     from narrows.declare.example import Example
     from narrows.declare.types import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from narrows.declare.upstream import Answer, Operation, Upstream, read, write
     from narrows.errors import NarrowsError, Problem
+    from narrows.gathering import gather
     from narrows.plan.surroundings import Surroundings
     from narrows.settings import Settings, load_settings
     from narrows.surfaces.http import app
@@ -60,7 +61,7 @@ _HOMES = {
     "Surroundings": "plan.surroundings",
     "Upstream": "declare.upstream",
     "app": "surfaces.http",
-    "gather": "call",
+    "gather": "gathering",
     "hole": "declare.types",
     "load_settings": "settings",
     "read": "declare.upstream",

@@ -12,11 +12,11 @@ from narrows.call import (
     Caller,
     Hidden,
     Raw,
-    gather,
 )
 from narrows.current import current, current_call
 from narrows.declare.types import Money
 from narrows.errors import OperationRefused, Problem
+from narrows.gathering import gather
 
 
 class Team(Narrow):

@@ -19,7 +19,7 @@ LAYERS = (
             "telemetry_spans",
         ),
     ),
-    ("declare", "call", "current"),
+    ("declare", "call", "current", "gathering"),
     ("transport", "stores"),
     ("identity", "audit"),
     ("upstreams",),

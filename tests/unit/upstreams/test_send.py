@@ -5,7 +5,6 @@ import httpx
 import pytest
 
 from narrows import Money
-from narrows.call import gather
 from narrows.current import current
 from narrows.errors import (
     ConnectorRefused,
@@ -16,6 +15,7 @@ from narrows.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
+from narrows.gathering import gather
 from narrows.settings import Secret
 from narrows.testing import Clock
 from tests.unit.upstreams.sending import BOOKING, Away, Booking, NewBooking, Tables, Taken, Upstreams

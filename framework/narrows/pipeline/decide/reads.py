@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from narrows.call import Call, gather
+from narrows.call import Call
 from narrows.declare.shape import needed_by
 from narrows.declare.upstream import Operation
 from narrows.errors import Forbidden, Problem, UpstreamFailed
+from narrows.gathering import gather
 from narrows.pipeline.decide.values import Getter, ValueMissing, argument
 from narrows.pipeline.step import Preparing
 
