@@ -79,12 +79,17 @@ class Walk:
         headers |= {"rehearsal-receipt": receipt} if receipt else {}
         return await self.client.request(method, self.addresses.origin + path, headers=headers, **more)
 
-    async def described(self, response: httpx.Response, who: str) -> dict[str, Any]:
-        """The rehearsal that an answer leads to; empty if it leads to none."""
+    async def read_again(self, response: httpx.Response, who: str) -> httpx.Response | None:
+        """The answer with the rehearsal that an answer leads to; None if it leads to none."""
         link = response.links.get("describedby", {}).get("url", "")
         if not link.startswith(f"{self.addresses.origin}/rehearse/rehearsals/"):
-            return {}
-        document: dict[str, Any] = (await self.call(who, "GET", link.removeprefix(self.addresses.origin))).json()
+            return None
+        return await self.call(who, "GET", link.removeprefix(self.addresses.origin))
+
+    async def described(self, response: httpx.Response, who: str) -> dict[str, Any]:
+        """The rehearsal that an answer leads to; empty if it leads to none."""
+        read = await self.read_again(response, who)
+        document: dict[str, Any] = {} if read is None else read.json()
         return document
 
     async def rehearsed(self, who: str, method: str, path: str, **more: Any) -> dict[str, Any]:
