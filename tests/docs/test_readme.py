@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from narrows.errors import StartRefused
+from narrows.pipeline import ORDER
 from narrows.settings import Secret, read_settings
 from narrows.surfaces.http import app
 from tests.docs.pages import ROOT, blocks
@@ -88,3 +89,11 @@ def test_what_the_tutorial_adds_is_in_the_form_of_the_project(tmp_path):
     for arguments in (["check", "--no-cache", "bffs"], ["format", "--no-cache", "--check", "bffs"]):
         done = subprocess.run([*ruff, *arguments], cwd=tmp_path, capture_output=True, text=True)  # noqa: S603 - our own command
         assert done.returncode == 0, done.stdout
+
+
+def test_the_picture_shows_the_steps_in_their_order() -> None:
+    """Whoever reads the picture knows what comes before what."""
+    shown = next(
+        line for line in README.read_text(encoding="utf-8").splitlines() if line.strip().startswith("receive --")
+    )
+    assert shown.strip().split(" --> ") == [step.__name__.rpartition(".")[2] for step in ORDER]
