@@ -124,6 +124,23 @@ def test_without_other_variables_those_of_the_process_count(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
+    ("over", "told"),
+    [
+        ({"alerts": {"webhooks": {"ops": {"url": "x"}}}}, "alerts.webhooks.ops: Object missing required field `keys`."),
+        ({"alerts": {"webhooks": 7}}, "alerts.webhooks: Expected `object`, got `int`."),
+        ({"alerts": 7}, "alerts: Expected `object`, got `int`."),
+        (
+            {"limits": {"budget_soft": 80}},
+            "limits.budget_soft: Expected `float` <= 1.0. Remedy: write a number of at most",
+        ),
+    ],
+)
+def test_what_is_missing_or_too_large_is_told_of_its_own_table(over, told):
+    """However deep a table with a name of its own lies, and with the bound that the value must hold."""
+    assert told in refused(good(**over))
+
+
+@pytest.mark.parametrize(
     ("over", "key"),
     [
         ({"publik_url": "x"}, "`publik_url`"),
@@ -132,6 +149,7 @@ def test_without_other_variables_those_of_the_process_count(tmp_path, monkeypatc
         ({"connectors": {"copilot": {"status": "live"}}}, "connectors.copilot: Object contains unknown field `status`"),
         ({"issuers": {"corp": {"client": {"id": "a", "pw": 1}}}}, "issuers.corp.client: Object contains unknown field"),
         ({"limits": {"call": 1}}, "limits: Object contains unknown field `call`"),
+        ({"tenants": {"acme": {"budget": []}}}, "tenants.acme: Object contains unknown field `budget`"),
         ({"serving": {"ports": [1]}}, "serving: Object contains unknown field `ports`"),
     ],
 )
@@ -161,7 +179,8 @@ def test_a_table_under_a_wrong_name_is_named_itself():
         ({"issuers": {"corp": {"client": {"id": "a", "secret": "text"}}}}, "write it into a file, keep that out of"),
         ({"issuers": {"corp": {"client": {"id": "a", "secret": {"file": "none"}}}}}, "write the secret into that file"),
         ({"governance": {"approvers": "dana@example.com"}}, 'write a list, as in approvers = ["…"]'),
-        ({"limits": {"call_s": 0}}, "see docs/reference/settings.md for the keys"),
+        ({"limits": {"call_s": 0}}, "write a number above 0.0."),
+        ({"limits": {"call_s": []}}, "see docs/reference/settings.md for the keys"),
     ],
 )
 def test_a_fault_says_what_helps(over, remedy):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from narrows.settings.alerting import AlertSettings
+from narrows.settings.alerting import AlertSettings, WebhookSettings
 from narrows.settings.parts import (
     AuditSettings,
     ConnectorSettings,
@@ -21,6 +21,7 @@ from narrows.settings.parts import (
     Settings,
     StoreSettings,
     TelemetrySettings,
+    TenantSettings,
     UpstreamSettings,
     is_loopback,
 )
@@ -36,7 +37,23 @@ _SINGLE = {
     "alerts": AlertSettings,
     "serving": ServingSettings,
 }
-_NAMED = {"issuers": IssuerSettings, "upstreams": UpstreamSettings, "connectors": ConnectorSettings}
+_NAMED = {
+    "issuers": IssuerSettings,
+    "upstreams": UpstreamSettings,
+    "connectors": ConnectorSettings,
+    "tenants": TenantSettings,
+    "alerts.webhooks": WebhookSettings,
+}
+
+_SECRETS = {
+    "the secret's file": (
+        "write the secret into that file, which is looked for beside the settings; `narrows dev` needs none"
+    ),
+    "the secret's variable": "set it where this runs (export NAME=…), or name a file; `narrows dev` needs none",
+    "the secret of": "write the secret there",
+    "a secret is given": "write it into a file, keep that out of the repository, and name the file here",
+}
+_ORDER = {"<=": "of at most", ">=": "of at least", "<": "below", ">": "above"}
 
 
 def explained(document: Mapping[str, Any], error: Exception, secret: Any, where: str) -> str:
@@ -56,11 +73,21 @@ def _tables(document: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Every table of the settings: its name, its value and its type."""
     for name, kind in _SINGLE.items():
         if name in document:
-            yield name, document[name], kind
+            yield name, _but_named(name, document[name]), kind
     for name, kind in _NAMED.items():
-        listed = document.get(name)
+        listed: Any = document
+        for part in name.split("."):
+            listed = listed.get(part) if isinstance(listed, Mapping) else None
         for key, value in listed.items() if isinstance(listed, Mapping) else ():
             yield f"{name}.{key}", value, kind
+
+
+def _but_named(name: str, table: Any) -> Any:
+    """A table without those within it that have names, which are looked at one by one."""
+    if not isinstance(table, Mapping):
+        return table
+    named = {key for key, value in table.items() if f"{name}.{key}" in _NAMED and isinstance(value, Mapping)}
+    return {key: value for key, value in table.items() if key not in named}
 
 
 def _told(fault: str, prefix: str, kind: Any) -> str:
@@ -83,16 +110,12 @@ def _remedy(said: str, key: str, wanted: Any) -> str:
             return f"write one of: {', '.join(map(str, values))}"
         case msgspec.inspect.VarTupleType() if said.startswith("Expected `array`, got"):
             return f'write a list, as in {key.rpartition(".")[2]} = ["…"]'
+        case _ if number := re.match(r"Expected `(?:int|float)` ([<>]=?) ([\d.]+)$", said):
+            return f"write a number {_ORDER[number[1]]} {number[2]}"
         case _ if missing:
             return f"add {missing.strip('`')} = …"
-        case _ if said.startswith("the secret's file"):
-            return "write the secret into that file, which is looked for beside the settings; `narrows dev` needs none"
-        case _ if said.startswith("the secret's variable"):
-            return "set it where this runs (export NAME=…), or name a file; `narrows dev` needs none"
-        case _ if said.startswith("the secret of"):
-            return "write the secret there"
-        case _ if said.startswith("a secret is given"):
-            return "write it into a file, keep that out of the repository, and name the file here"
+        case _ if helps := next((text for begins, text in _SECRETS.items() if said.startswith(begins)), ""):
+            return helps
     return "see docs/reference/settings.md for the keys"
 
 
