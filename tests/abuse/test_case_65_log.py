@@ -245,6 +245,7 @@ async def test_records_that_no_checkpoint_covers_are_not_believed():
     [
         ([], "no export"),
         ([b"{}"], "no export"),
+        ([b'{"form":"narrows-audit@1","origin":"bff.test/lunch"}'], "no export"),
         ([HEAD % 0, b"{}"], "says nothing"),
         ([HEAD % 0, b'{"x":1}'], "cannot be read"),
         ([HEAD % 0, b"\xff"], "cannot be read"),
