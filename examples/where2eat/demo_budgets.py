@@ -26,7 +26,6 @@ _SUGGESTIONS = f"/teams/{TEAM}/dining-suggestions"
 _BOOKINGS = f"/teams/{TEAM}/bookings"
 _TARGET = "bffs.where2eat.app:bff"
 _RATE, _TRIES = 30, 40
-_MAPPINGS = ("scopes", "price", "arguments")
 _LEFT = re.compile(r'"30/minute per caller";r=(\d+)')
 
 
@@ -114,11 +113,12 @@ async def _what_is_left(walk: Walk, root: Path, answers: list[httpx.Response]) -
     story.claim(f"of records all but the {records} in them", count == f"{20_000 - records} records", count)
 
 
-def _records(value: Any, mapping: bool = False) -> int:
-    """The items of all lists in an answer, and of all mappings in what a rehearsal says of itself."""
+def _records(value: Any) -> int:
+    """The items of all lists in an answer; of a rehearsal those of its effects, with their arguments."""
     if isinstance(value, dict):
-        below = sum(_records(inner, name in _MAPPINGS) for name, inner in value.items())
-        return below + (len(value) if mapping else 0)
+        if "effects" in value:
+            return _records(value["effects"])
+        return len(value.get("arguments", ())) + sum(map(_records, value.values()))
     return len(value) + sum(map(_records, value)) if isinstance(value, list) else 0
 
 
