@@ -24,4 +24,5 @@ def codes(**over: str) -> list[str]:
 def test_case_85_a_fact_stands_on_one_line(fact: str, evil: str) -> None:
     """A start refuses one that would end a comment of YAML, or turn a terminal."""
     assert codes() == []
+    assert codes(**{fact: "1\u3000\u00e9 \u00a0x"}) == []
     assert codes(**{fact: evil}) == ["fact-unclear"]

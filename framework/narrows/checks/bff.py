@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import date
 from typing import get_args
@@ -40,9 +41,14 @@ def _fact(bff: Bff, fact: str, example: str) -> Iterator[Refusal]:
         yield _refusal("fact-unclear", bff, f"its {fact} is not clear", f"write {fact}={example}{listed}")
 
 
+def is_one_line(text: str) -> bool:
+    """Whether a text prints on one line, whatever the spaces of its script."""
+    return all(letter.isprintable() or unicodedata.category(letter) == "Zs" for letter in text)
+
+
 def _is_clear(fact: str, value: object) -> bool:
     """A word of the list, a date by ISO 8601, or any text of one line: it stands in files that are made from it."""
-    if not isinstance(value, str) or not value.isprintable():
+    if not isinstance(value, str) or not is_one_line(value):
         return False
     if fact != "review_by":
         return value in _WORDS.get(fact, (value,))

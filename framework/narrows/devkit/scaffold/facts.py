@@ -12,11 +12,13 @@ from datetime import date, timedelta
 
 import msgspec
 
+from narrows.checks.bff import is_one_line
 from narrows.declare.connectors import Line
 from narrows.errors import NarrowsError
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _NAME_LENGTH = 40
+_BREAK = re.compile(r"[ \t\r\n]*[\t\r\n][ \t\r\n]*")
 _LENGTHS = {"owner": 100, "purpose": 300}
 _REVIEW = timedelta(days=180)
 # A folder of one of these names would hide what Python, pytest or the scaffold itself looks for.
@@ -63,6 +65,8 @@ class Draft:
 def judged(name: str, *, owner: str, purpose: str, today: date) -> Facts:
     """Make the facts of a new BFF, which is to be reviewed half a year from `today`. Raises `ScaffoldRefused`."""
     checked_name(name)
+    # Words that were pasted with their line breaks are one line all the same.
+    owner, purpose = (_BREAK.sub(" ", text.strip()) for text in (owner, purpose))
     for what, text in {"owner": owner, "purpose": purpose}.items():
         if fault := _fault_of(text, _LENGTHS[what]):
             raise ScaffoldRefused(f"the {what} {fault}. Remedy: say it in plain words of one line.")
@@ -97,10 +101,12 @@ def _fault_of(text: str, longest: int) -> str:
         return f"has {len(text)} characters; {longest} are the most"
     if any(unicodedata.category(letter) in ("Cs", "Cn", "Co") for letter in text):
         return "holds something that is no character"
-    if any(unicodedata.category(letter) == "Cc" and letter not in "\n\t" for letter in text):
+    if any(unicodedata.category(letter) == "Cc" for letter in text):
         return "holds a control character"
     try:
-        msgspec.convert(text.replace("\n", " ").replace("\t", " "), Line)
+        clear = is_one_line(msgspec.convert(text, Line))
     except msgspec.ValidationError:
+        clear = False
+    if not clear:
         return "holds an invisible character, which the record of a program may not"
     return ""

@@ -54,9 +54,7 @@ def values_of(facts: Facts) -> dict[str, str]:
         "bff": facts.bff,
         "title": facts.title,
         "owner": facts.owner,
-        "owner_line": " ".join(facts.owner.split()),
         "purpose": facts.purpose,
-        "purpose_line": " ".join(facts.purpose.split()),
         "review_by": facts.review_by,
     }
 

@@ -84,7 +84,13 @@ def test_an_owner_is_short():
         facts(owner="x" * 101)
 
 
-@pytest.mark.parametrize("text", ["Book \u202esmoor", "Book a\u200broom"])
+def test_a_purpose_of_several_lines_becomes_one():
+    """A start refuses a fact with a line break; the spaces of any script may stay."""
+    assert facts(purpose=" Book a\r\n\troom,\tor\n two ").purpose == "Book a room, or two"
+    assert facts(purpose="\u3042\u3000\u3044\u00a0!").purpose == "\u3042\u3000\u3044\u00a0!"
+
+
+@pytest.mark.parametrize("text", ["Book \u202esmoor", "Book a\u200broom", "Book a\U000110bdroom"])
 def test_what_a_record_may_not_say_is_refused_before_it_is_written(text):
     """Else the check of the new BFF would refuse what `narrows new` has made."""
     for given in ({"purpose": text}, {"owner": text}):

@@ -47,13 +47,13 @@ def test_each_environment_has_every_upstream(shape):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("where", ["owner", "purpose"])
 def test_hostile_words_stay_words(shape, where):
-    """The program, the settings and the page are those of harmless words, and the words come back as they were."""
+    """Program, settings and page are those of harmless words, and the words come back as they were, on one line."""
     words = HOSTILE[:100]
     hostile, harmless = drafted(shape, **{where: words}).files, drafted(shape, **{where: "words"}).files
     declared = next(
         node for node in ast.walk(ast.parse(hostile["app.py"])) if isinstance(node, ast.keyword) and node.arg == where
     )
-    assert ast.literal_eval(declared.value) == words
+    assert ast.literal_eval(declared.value) == words.replace("\n", " ")
     for path, text in hostile.items():
         if path.endswith(".py"):
             assert shape_of(text) == shape_of(harmless[path])
