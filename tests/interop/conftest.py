@@ -99,7 +99,9 @@ def world(tmp_path_factory, hostile_places) -> Iterator[dict[str, str]]:
     """The world of `make dev`, as a process, with the hostile places behind it; gives where everything listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    app = places.places_app(f"http://127.0.0.1:{port}/as", httpx.AsyncHTTPTransport(), time.time)
+    # What is kept alive would be left over, because nothing of the served loop's own ends it.
+    transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+    app = places.places_app(f"http://127.0.0.1:{port}/as", transport, time.time)
     with _served(app, socket.create_server(("127.0.0.1", 0))) as url:
         command = [sys.executable, "-m", "examples.where2eat.dev", "--json", "--port", str(port)]
         command += ["--folder", str(tmp_path_factory.mktemp("world")), "--upstream", f"places={url}"]

