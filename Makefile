@@ -50,8 +50,7 @@ check: setup ## check format, style, types, and every BFF
 .PHONY: interop
 interop: setup ## run the tests with a real browser, real servers, a second type checker, OPA and a clock (installs what is missing)
 	.ci/setup-interop
-	# A socket that is left over only when all has ended is told and fails nothing: whose it is was not found yet.
-	$(python) -m pytest -W default::pytest.PytestUnraisableExceptionWarning --cov --cov-config=.ci/coverage-servers.toml --cov-report=term-missing tests/interop tests/bench
+	$(python) -m pytest --cov --cov-config=.ci/coverage-servers.toml --cov-report=term-missing tests/interop tests/bench
 
 .PHONY: format
 format: setup ## put the code into the project's form
