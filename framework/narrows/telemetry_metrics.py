@@ -33,12 +33,16 @@ class _Series:
         self._labels = metric.labels
         self._cells: dict[tuple[Value | None, ...], Cell] = {}
         self._known: dict[tuple[Value | None, ...], Cell] = {}
+        self._checked: set[tuple[object, ...]] = set()
         # Stores count from threads of their own.
         self._lock = threading.Lock()
 
     def put(self, value: float, labels: Labels, context: Context | None) -> None:  # noqa: ARG002 - as the others
-        """Check, and no more."""
-        check(self._name, _full(labels))
+        """Check, and no more; labels of the same names and kinds of values once."""
+        form = (*labels, *map(type, labels.values()))
+        if form not in self._checked:
+            check(self._name, _full(labels))
+            self._checked.add(form)
 
     def _cell(self, labels: Labels) -> Cell:
         """The cell for some labels. Names and values stand in one flat key, because to build it is most of the work."""
