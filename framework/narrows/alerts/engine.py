@@ -84,7 +84,7 @@ class Engine:
         found = (
             rules.spike(pattern, at, set_rules.spike, learn),
             rules.refusals(pattern, calls, refused, set_rules.refusals) if seen.refused else None,
-            rules.new_endpoint(pattern, seen, at, set_rules.new_endpoint, learn),
+            rules.new_endpoint(pattern, seen, at, learn),
             rules.new_origin(pattern, seen, at, set_rules.new_origin, learn),
             rules.volume(pattern, "bytes", set_rules.volume, learn, at),
             rules.volume(pattern, "records", set_rules.volume, learn, at),
@@ -92,7 +92,7 @@ class Engine:
         yield from (one for one in found if one)
         when = self._facts.deprecated.get(seen.endpoint)
         if when is not None and at >= when:
-            yield rules.deprecated(seen, at, when, set_rules.deprecated)
+            yield rules.deprecated(seen, at, when)
 
     def _turn(self, pattern: Pattern, at: float) -> Iterator[Finding]:
         """End a day: it is measured against the days before it, and then becomes one of them."""

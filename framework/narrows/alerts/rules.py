@@ -9,8 +9,6 @@ from narrows.alerts.seen import DAY_S, HOUR_S, Seen, network_of
 from narrows.alerts.state import ENDPOINTS, ORIGINS, Pattern, Window, refresh
 from narrows.audit.record import timestamp
 from narrows.settings.alerting import (
-    DeprecatedSettings,
-    EndpointSettings,
     OriginSettings,
     RefusalSettings,
     SpikeSettings,
@@ -97,7 +95,7 @@ def everybody(pattern: Pattern, refused: int, rule: RefusalSettings) -> Finding 
     )
 
 
-def new_endpoint(pattern: Pattern, seen: Seen, at: float, rule: EndpointSettings, learn_days: int) -> Finding | None:  # noqa: ARG001 - as each rule is called
+def new_endpoint(pattern: Pattern, seen: Seen, at: float, learn_days: int) -> Finding | None:
     """An endpoint that the connector has not used before, in a version that is not new."""
     if seen.outcome != "ok" or not seen.endpoint.startswith(f"{seen.bff}."):
         return None  # what was refused was not used, and Narrows' own endpoints are everybody's
@@ -184,7 +182,7 @@ def budget(seen: Seen, at: float) -> Finding:
     )
 
 
-def deprecated(seen: Seen, at: float, when: float, rule: DeprecatedSettings) -> Finding:  # noqa: ARG001 - as above
+def deprecated(seen: Seen, at: float, when: float) -> Finding:
     """A call to an endpoint that is declared deprecated."""
     return Finding(
         rule="deprecated",

@@ -68,7 +68,13 @@ class AllOrNothing(RateLimiter):
         """Say what `take` would say, and take nothing."""
         return await self._windows.judge(wanted, take=False, lease=lease)
 
-    async def take(self, wanted: Sequence[Wanted], lease: str = "", *, strict: bool = False) -> Allowed:  # noqa: ARG002
+    async def take(
+        self,
+        wanted: Sequence[Wanted],
+        lease: str = "",
+        *,
+        strict: bool = False,  # noqa: ARG002 # it is for a limiter that another stands in for
+    ) -> Allowed:
         """Take one of each rate, or none of any when one of them is used up; nothing stands in, `strict` or not."""
         return await self._windows.judge(wanted, take=True, lease=lease)
 
