@@ -122,7 +122,7 @@ async def test_case_16_17_bad_keys_leave_the_good_ones_in_force_and_then_nothing
 
 async def test_case_18_a_hanging_authorization_server_holds_up_nobody_else() -> None:
     """Who needs a new token reads 503 in the issuer's deadline; meanwhile others with a kept token are answered."""
-    async with world(issuers={"corp": {"deadline_s": 0.4}}) as w:
+    async with world(issuers={"corp": {"deadline_s": 2.0}}) as w:
         olga = w.token("olga")
         assert (await ask(w.app, "/teams/8/bookings", token=olga)).status == 200
         hang, asked = asyncio.Event(), asyncio.Event()
@@ -140,7 +140,7 @@ async def test_case_18_a_hanging_authorization_server_holds_up_nobody_else() -> 
         assert {got.status for got in others} == {200}
         assert not any(task.done() for task in waiting)
         ended = await asyncio.gather(*waiting)
-        assert time.perf_counter() - began < 1.5
+        assert time.perf_counter() - began < 7.5
         assert {(got.status, got.kind) for got in ended} == {(503, "unavailable")}
         assert all(int(got.header("retry-after") or 0) >= 1 for got in ended)
 

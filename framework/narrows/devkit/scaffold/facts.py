@@ -18,7 +18,7 @@ from narrows.errors import NarrowsError
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _NAME_LENGTH = 40
-_BREAK = re.compile(r"[ \t\r\n]*[\t\r\n][ \t\r\n]*")
+_BREAK = re.compile(r"[\t\r\n]")
 _LENGTHS = {"owner": 100, "purpose": 300}
 _REVIEW = timedelta(days=180)
 # A folder of one of these names would hide what Python, pytest or the scaffold itself looks for.
@@ -66,7 +66,7 @@ def judged(name: str, *, owner: str, purpose: str, today: date) -> Facts:
     """Make the facts of a new BFF, which is to be reviewed half a year from `today`. Raises `ScaffoldRefused`."""
     checked_name(name)
     # Words that were pasted with their line breaks are one line all the same.
-    owner, purpose = (_BREAK.sub(" ", text.strip()) for text in (owner, purpose))
+    owner, purpose = (" ".join(filter(None, map(str.strip, _BREAK.split(text)))) for text in (owner, purpose))
     for what, text in {"owner": owner, "purpose": purpose}.items():
         if fault := _fault_of(text, _LENGTHS[what]):
             raise ScaffoldRefused(f"the {what} {fault}. Remedy: say it in plain words of one line.")
