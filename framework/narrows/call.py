@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from narrows.telemetry import CallSpan
 
 Mode = Literal["live", "rehearse", "sandbox"]
-Way = Literal["rest", "self-test"]
+Way = Literal["rest", "graphql", "self-test"]
 Scenario = Literal["slow", "unavailable", "empty", "denied"]
 """A bad day that a request to the sandbox asks for."""
 
@@ -104,13 +104,15 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
 class Raw(msgspec.Struct, kw_only=True):
     """What a way in hands over: text as it came, nothing decided, no object of a web framework.
 
-    `read_body(cap)` reads the body and raises `ContentTooLarge` past `cap` bytes.
+    `variables` are those of a GraphQL document, as JSON. `read_body(cap)` reads the body and raises `ContentTooLarge`
+    past `cap` bytes.
     """
 
     path: Mapping[str, str] = {}
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, Sequence[str]] = {}
     peer: str = ""
+    variables: bytes | None = None
     read_body: Callable[[int], Awaitable[bytes]]
 
     def header(self, name: str) -> str | None:
@@ -226,6 +228,14 @@ class Performer(Protocol):
         ...
 
 
+class Fields(Protocol):
+    """Asks endpoints for the fields of a document, as child calls; see `pipeline/children.py`."""
+
+    async def ask(self, call: Call, endpoint: str, arguments: Mapping[str, Any]) -> Any:
+        """The answer of an endpoint (by its id) to arguments that a document resolved to."""
+        ...
+
+
 class Claimed(Protocol):
     """What a live write has claimed, and what its operations are held to; see `upstreams/commitment.py`."""
 
@@ -291,6 +301,7 @@ class Call:
         "ending",
         "endpoint",
         "failed",
+        "fields",
         "fresh_id",
         "given",
         "ids",
@@ -340,6 +351,7 @@ class Call:
         performer: Performer,
         allowance: Allowance = NOTHING,
         fresh_id: Callable[[], str] = random_id,
+        fields: Fields | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.mode: Mode = mode
@@ -350,6 +362,7 @@ class Call:
         self.performer = performer
         self.allowance = allowance
         self.fresh_id = fresh_id
+        self.fields = fields
         self.started = now_s()
         self.moment = self.started
         self.ids: list[str] = []
@@ -415,6 +428,12 @@ class Call:
         if price is not None and self.price is not None:
             left = self.price - price
             self.price = left if left.amount else None
+
+    async def field(self, endpoint: str, arguments: Mapping[str, Any]) -> Any:
+        """Ask an endpoint for a field of this document; its guards decide on these arguments."""
+        if self.fields is None:
+            raise AssertionError(f"{self.endpoint.id} is no document")
+        return await self.fields.ask(self, endpoint, arguments)
 
     async def perform(self, operation: Operation[..., Any], args: Any, kwargs: Any) -> Any:
         """Send an operation that is bound to this call; what is awaited after the call has ended is refused."""

@@ -19,7 +19,7 @@ LAYERS = (
             "telemetry_spans",
         ),
     ),
-    ("declare", "call", "current", "gathering"),
+    ("declare", "call", "child", "current", "gathering"),
     ("transport", "stores"),
     ("identity", "audit"),
     ("upstreams",),

@@ -8,7 +8,10 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
+import msgspec
+
 from narrows.declare.commit import Commit
+from narrows.declare.document import Declared, Graphql, Join
 from narrows.declare.endpoint import Endpoint, Predicate, Uses
 from narrows.declare.upstream import Operation, place_of
 from narrows.errors import Problem
@@ -93,6 +96,9 @@ class Bff:
         self.folder = Path(frame.f_code.co_filename).parent
         self.page = self.folder / page if page else None
         self.endpoints: list[Endpoint] = []
+        self.graphql_surface: Graphql | None = None
+        self.documents: list[Declared] = []
+        self.joins: list[Join] = []
 
     def read(self, path: str, **guards: Unpack[Guards]) -> Callable[[F], F]:
         """Declare an endpoint without effects, answered to `GET path`. See `Guards`."""
@@ -108,6 +114,47 @@ class Bff:
     ) -> Callable[[F], F]:
         """Declare an endpoint that may have effects; `status` is that of its success. See `Guards`."""
         return self._declare("write", method, path, status, guards)
+
+    def graphql(
+        self,
+        fields: Mapping[type[msgspec.Struct], type[Any]] | None = None,
+        *,
+        queries: str = "queries",
+        depth: int = 8,
+        aliases: int = 15,
+        tokens: int = 1000,
+        ceiling: str | None = None,
+    ) -> None:
+        """Answer GraphQL, of documents that were registered ahead and of nothing else.
+
+        `fields` are classes of Strawberry fields that are added to the types of this BFF; `queries` is the folder of
+        the documents beside the declaring file. A document may be nested `depth` deep, rename `aliases` fields, be
+        `tokens` long and cost `ceiling` (`0.50 EUR`; None: nothing) at the most.
+        """
+        self.graphql_surface = Graphql(
+            where=_caller(),
+            fields=dict(fields or {}),
+            queries=self.folder / queries,
+            depth=depth,
+            aliases=aliases,
+            tokens=tokens,
+            ceiling=ceiling,
+        )
+
+    def document(self, name: str, **guards: Unpack[Guards]) -> None:
+        """Declare the document `queries/<name>.graphql` as an endpoint. See `Guards`; `uses` follows from it."""
+        self.documents.append(Declared(name=name, where=_caller(), guards=_frozen(guards)))
+
+    def join(self, on: type[msgspec.Struct], *, uses: Uses) -> Callable[[F], F]:
+        """Add a field to a type in GraphQL: the function takes all parents in a list, and answers a value for each."""
+
+        def keep(function: F) -> F:
+            self.joins.append(
+                Join(on=on, name=function.__name__, function=function, where=place_of(function), uses=tuple(uses))
+            )
+            return function
+
+        return keep
 
     def _declare(
         self, kind: Literal["read", "write"], method: str, path: str, status: int, guards: Guards
@@ -134,6 +181,12 @@ class Bff:
 
     def __repr__(self) -> str:
         return f"Bff({self.name!r}, {len(self.endpoints)} endpoints)"
+
+
+def _caller() -> str:
+    """Where the declaration stands that is being made: `file:line`."""
+    frame = sys._getframe(2)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _frozen(guards: Guards) -> dict[str, Any]:

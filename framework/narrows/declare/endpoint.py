@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from narrows.declare.commit import Commit
+from narrows.declare.document import Document
 from narrows.declare.upstream import Operation, Times
 from narrows.errors import Problem
 
@@ -21,7 +22,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     `public` (with its reason) and `owned` stand only on Narrows' own endpoints: no credentials, or no role beyond being
     the authenticated owner of what is asked for. An owned one with `session` takes a browser's session, and no token,
-    for its credentials. `unknown` keeps names that are no guard, for the start to refuse.
+    for its credentials. `document` stands on those that a GraphQL document declares. `unknown` keeps names that are no
+    guard, for the start to refuse.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     public: str | None = None
     owned: bool = False
     session: bool = False
+    document: Document | None = None
     unknown: tuple[str, ...] = ()
 
     @property

@@ -19,7 +19,7 @@ from narrows.declare.upstream import Answer, Operation
 REQUIRED: Any = inspect.Parameter.empty
 MOST_PLACES = 10_000
 """A type with more places than this is refused: eight types that contain each other have half a million."""
-Source = Literal["path", "query", "body", "given", "caller", "call"]
+Source = Literal["path", "query", "body", "variable", "given", "caller", "call"]
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -36,7 +36,7 @@ class ShapeError(Exception):
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """One parameter: where its value comes from, and its type without `None` when that is only the default.
 
-    `passed` is False for a path value that only a read of `given` takes: it is decoded, but not given to the handler.
+    `passed` is False for what is decoded, but not given to the handler: a path value that only a read of `given` takes.
     """
 
     name: str
@@ -88,6 +88,8 @@ def endpoint_shape(endpoint: Endpoint) -> Shape:
             return "call"
         if name in endpoint.given:
             return "given"
+        if endpoint.document is not None:
+            return "variable"
         if name in in_path:
             return "path"
         return "body" if _is_struct(kind, Input) else "query"
@@ -178,8 +180,14 @@ def _parameter(
             f"the default of `{parameter.name}` is None, which its type does not allow",
             f"annotate `{parameter.name}` with `| None`, or take the default out",
         )
+    found = source(parameter.name, kind)
     return Parameter(
-        name=parameter.name, source=source(parameter.name, kind), type=_without_none(kind), default=parameter.default
+        name=parameter.name,
+        source=found,
+        type=_without_none(kind),
+        default=parameter.default,
+        # A document takes all its variables from its call, because one that was not sent is not there.
+        passed=found != "variable",
     )
 
 

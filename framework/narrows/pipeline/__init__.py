@@ -6,6 +6,9 @@ receive → authenticate → admit → rate → decode → budget → decide →
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NamedTuple
 
 from narrows.call import Call, Reply
 from narrows.current import current
@@ -18,9 +21,11 @@ from narrows.pipeline import (
     decide,
     decode,
     handle,
+    inherit,
     narrow,
     rate,
     receive,
+    resolve,
     volume,
 )
 from narrows.pipeline.settle import Settle
@@ -28,16 +33,29 @@ from narrows.pipeline.step import Preparing, Step
 
 ORDER = (receive, authenticate, admit, rate, decode, budget, decide, claim, handle, narrow, volume)
 """What each does and what it answers when it fails: docs/architecture.md."""
+CHILD_ORDER = (inherit, resolve, decide, handle)
+"""The way of a child call: a field of a document that an endpoint resolves. All else its parent has done for it."""
 
 
 class StrayCancel(NarrowsError):
     """A handler awaited something that was cancelled: a fault of the BFF."""
 
 
-def prepare(preparing: Preparing) -> tuple[Step, ...]:
+class Prepared(NamedTuple):
+    """The steps of one endpoint: of its calls, and of its child calls."""
+
+    steps: tuple[Step, ...]
+    child_steps: tuple[Step, ...]
+
+
+def prepare(preparing: Preparing) -> Prepared:
     """Make the steps of one endpoint ready; a step with nothing to do is left out."""
-    made = [step.prepare(preparing) for step in ORDER]
-    return tuple(step for step in made if step is not None)
+    made = {step: step.prepare(preparing) for step in (*ORDER, inherit, resolve)}
+
+    def found(order: Sequence[ModuleType]) -> tuple[Step, ...]:
+        return tuple(step for step in map(made.get, order) if step is not None)
+
+    return Prepared(found(ORDER), found(CHILD_ORDER))
 
 
 async def run(call: Call, steps: tuple[Step, ...], settle: Settle, call_s: float) -> Reply:

@@ -18,6 +18,7 @@ from narrows.pipeline.scenario import read_scenario
 from narrows.pipeline.step import Preparing, Step
 from narrows.pipeline.strictjson import parse
 from narrows.pipeline.textfield import TextField
+from narrows.pipeline.variables import variables_reader
 
 ReadBody = Callable[[Call, list[FieldError]], Awaitable[None]]
 
@@ -29,6 +30,7 @@ def prepare(preparing: Preparing) -> Step:
     in_path = {p.name: TextField.prepare(p) for p in shape.of("path")}
     in_query = {p.name: TextField.prepare(p) for p in shape.of("query")}
     read_body = _body_reader(preparing, shape.body) if shape.body is not None else None
+    read_variables = variables_reader(preparing)
     has_scenarios = not preparing.endpoint.builtin
 
     async def decode(call: Call) -> None:
@@ -40,6 +42,8 @@ def prepare(preparing: Preparing) -> Step:
             _read_query(call.raw.query, in_query, arguments, found)
         if read_body is not None:
             await read_body(call, found)
+        if read_variables is not None:
+            read_variables(call, found)
         if has_scenarios and call.mode == "sandbox":
             read_scenario(call, found)
         if found:

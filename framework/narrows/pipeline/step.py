@@ -62,12 +62,17 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 class Preparing(msgspec.Struct, kw_only=True, eq=False):
-    """One endpoint while it is made ready; `refuse` collects every reason why it is not safe to start."""
+    """One endpoint while it is made ready; `refuse` collects every reason why it is not safe to start.
+
+    `counts` is how often each operation may run in one call, `own` how often in the call itself, and not in the child
+    calls of its fields.
+    """
 
     endpoint: Endpoint
     shape: Shape
     ground: Ground
     counts: Mapping[Operation[..., Any], int]
+    own: Mapping[Operation[..., Any], int] = {}
     ceiling: Money | None = None
     declaration: str = ""
     refusals: list[Refusal] = []

@@ -29,6 +29,7 @@ from narrows.identity.roles_live import LiveRoles
 from narrows.identity.sessions import Sessions
 from narrows.pipeline import run
 from narrows.pipeline.accounts import Accounts
+from narrows.pipeline.children import Children
 from narrows.pipeline.offering import Offers
 from narrows.pipeline.quota import Quotas
 from narrows.pipeline.receipts import Receipts
@@ -73,7 +74,13 @@ class Plan:
     """Everything that is ready: entries by route, and what calls them."""
 
     def __init__(
-        self, bff: Bff, settings: Settings, builtins: Iterable[Endpoint] = (), around: Surroundings | None = None
+        self,
+        bff: Bff,
+        settings: Settings,
+        builtins: Iterable[Endpoint] = (),
+        around: Surroundings | None = None,
+        *,
+        documents: Iterable[Endpoint] = (),
     ) -> None:
         """Make everything ready. Raises `StartRefused` with every reason at once, `SettingsError`, `PolicyError`."""
         around = around or Surroundings()
@@ -103,7 +110,10 @@ class Plan:
         self.accounts = Accounts(bff.name, settings, Sealer(self._key, purpose="budgets").digest)
         self._new_id = around.new_id
         self.quotas = Quotas(self._key, self.log, lambda: self.telemetry, now=around.now, steady=self.steady)
-        self.sendables, self.entries = make_entries(bff, settings, tuple(builtins), self._ground, around.watch)
+        self.sendables, self.entries = make_entries(
+            bff, settings, tuple(builtins), tuple(documents), self._ground, around.watch
+        )
+        self._fields = Children({entry.endpoint.id: entry for entry in self.entries})
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now, self.servers)
         self.commits: Commits = open_commits(settings, around.now, self.servers)
         self.budgets: Budgets = open_budgets(settings, around.now, self.servers)
@@ -265,6 +275,7 @@ class Plan:
             performer=self._performers.of["sandbox" if way == "self-test" else mode],
             allowance=entry.allowance,
             fresh_id=self._new_id,
+            fields=self._fields,
         )
         return await run(call, entry.steps, self.settle, self.settings.limits.call_s)
 

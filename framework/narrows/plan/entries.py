@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -34,6 +34,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     endpoint: Endpoint
     shape: Shape
     steps: tuple[Step, ...]
+    child_steps: tuple[Step, ...]
     allowance: Allowance
     ceiling: Money | None
     declaration: str = ""
@@ -43,6 +44,7 @@ def make_entries(
     bff: Bff,
     settings: Settings,
     builtins: Sequence[Endpoint],
+    documents: Sequence[Endpoint],
     ground_of: Callable[[Sendables, LiveRoles], Ground],
     watch: Callable[[Step], Step] | None,
 ) -> tuple[Sendables, tuple[Entry, ...]]:
@@ -51,9 +53,10 @@ def make_entries(
     `ground_of` gives what the steps stand on. Raises `StartRefused` with all that is wrong at once.
     """
     refusals = list(checks.bff_refusals(bff))
-    endpoints = [e for e in bff.endpoints if not _add(refusals, checks.form_refusals(e))]
+    endpoints = [e for e in (*bff.endpoints, *documents) if not _add(refusals, checks.form_refusals(e))]
     refusals += checks.collisions((*builtins, *endpoints))
     used = {endpoint: _counts(endpoint) for endpoint in (*endpoints, *builtins)}
+    every = {endpoint: _with_fields(endpoint, used) for endpoint in used}
     operations = list(dict.fromkeys(operation for allowed in used.values() for operation in allowed))
     refusals += checks.problem_refusals(endpoints, operations)
     refusals += checks.hole_refusals(endpoints, operations)
@@ -66,7 +69,9 @@ def make_entries(
     for endpoint in used:
         # Without a sound shape, the steps can only tell what is missing altogether.
         shape = checks.shape_of(endpoint, builtins, refusals)
-        preparing = Preparing(endpoint=endpoint, shape=shape or Shape({}, None), ground=ground, counts=used[endpoint])
+        preparing = Preparing(
+            endpoint=endpoint, shape=shape or Shape({}, None), ground=ground, counts=every[endpoint], own=used[endpoint]
+        )
         entries.append(_entry(preparing, watch))
         refusals += (refusal for refusal in preparing.refusals if shape or refusal.code.endswith("-missing"))
     if refusals:
@@ -76,11 +81,12 @@ def make_entries(
 
 def _entry(preparing: Preparing, watch: Callable[[Step], Step] | None) -> Entry:
     """Make one endpoint ready."""
-    steps, used = prepare(preparing), preparing.counts
+    (steps, child_steps), used = prepare(preparing), preparing.own
     return Entry(
         endpoint=preparing.endpoint,
         shape=preparing.shape,
         steps=tuple(map(watch, steps)) if watch else steps,
+        child_steps=child_steps,
         allowance=Allowance(used, _asks(used), _asks({o: n for o, n in used.items() if o.kind == "read"})),
         ceiling=preparing.ceiling,
         declaration=preparing.declaration,
@@ -122,6 +128,18 @@ def _counts(endpoint: Endpoint) -> Counts:
     for operation in (*guards, *((endpoint.roles_from,) if endpoint.roles_from else ())):
         allowed[operation] = allowed.get(operation, 0) + 1
     return allowed
+
+
+def _with_fields(endpoint: Endpoint, used: Mapping[Endpoint, Counts]) -> Counts:
+    """How often each operation may run in one call, those of the child calls of a document included."""
+    if endpoint.document is None:
+        return used[endpoint]
+    known = {one.id: one for one in used}
+    total = dict(used[endpoint])
+    for field in endpoint.document.fields:
+        for operation, count in used.get(known.get(field.endpoint, endpoint), {}).items():
+            total[operation] = total.get(operation, 0) + count * field.times
+    return total
 
 
 def _asks(operations: Iterable[Operation[..., Any]]) -> dict[str, frozenset[str]]:

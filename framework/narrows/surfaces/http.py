@@ -21,6 +21,7 @@ from litestar.types import Receive, Scope, Send
 from narrows.alerts.arranging import watching
 from narrows.call import Mode, Raw, Reply
 from narrows.declare.bff import Bff
+from narrows.declare.endpoint import Endpoint
 from narrows.errors import InternalError, MethodNotAllowed, NarrowsError, NotFound, Problem
 from narrows.pipeline.receive import check_head, enter
 from narrows.plan import Plan
@@ -53,7 +54,7 @@ class Application:
         """Make the plan and the routes. Raises `StartRefused`, `SettingsError` and `PolicyError`."""
         own = builtins(bff, settings, lambda: self.document, lambda: self.plan.rehearsals, lambda: self.plan.commits)
         own += confirming(lambda: self.plan)
-        self.plan = Plan(bff, settings, own, around)
+        self.plan = Plan(bff, settings, own, around, documents=documents_of(bff))
         self.document = document(self.plan)
         self._around = around or Surroundings()
         self._hosts = settings.accepted_hosts()
@@ -184,6 +185,16 @@ def _settle(plan: Plan, arrival: Arrival, problem: Problem, fault: Exception | N
     return plan.settle.uncalled(arrival.span, arrival.method, arrival.peer, problem, arrival.mode, fault)
 
 
+def documents_of(bff: Bff) -> list[Endpoint]:
+    """The documents of a BFF as endpoints; without GraphQL there are none, and nothing of it is imported."""
+    if bff.graphql_surface is None:
+        return []
+    from narrows.surfaces.graphql.documents import make_documents  # an extra
+    from narrows.surfaces.graphql.schema import make_schema
+
+    return make_documents(bff, make_schema(bff))
+
+
 def _template(path: str) -> str:
     """The path as Litestar writes it: `{team_id}` → `{team_id:str}`; decoding is the pipeline's."""
     return path.replace("}", ":str}")
@@ -195,9 +206,14 @@ async def _call(plan: Plan, entry: Entry, arrival: Arrival, scope: Any, receive:
         query = parse_query(scope["query_string"])
     except Problem as problem:
         return _settle(plan, arrival, problem)
+    variables = None
+    if entry.endpoint.document is not None:
+        variables = next((value.encode() for name, value in query if name == "variables"), None)
+        query = []
     raw = Raw(
         path=scope["path_params"],
         query=query,
+        variables=variables,
         headers=headers_of(scope["headers"]),
         peer=arrival.peer,
         read_body=body_reader(receive),

@@ -48,14 +48,14 @@ def test_the_order_of_the_steps() -> None:
     before = ["receive", "authenticate", "admit", "rate", "decode", "budget", "decide"]
     expected = [*before, "claim", "handle", "narrow", "volume"]
     assert [step.__name__.rpartition(".")[2] for step in ORDER] == expected
-    assert names(prepare(calls.preparing(WRITE))) == expected
+    assert names(prepare(calls.preparing(WRITE)).steps) == expected
 
 
 def test_a_step_with_nothing_to_do_is_left_out() -> None:
     """A read claims nothing; a public endpoint asks nobody."""
-    assert "claim" not in names(prepare(calls.preparing(ENDPOINT)))
+    assert "claim" not in names(prepare(calls.preparing(ENDPOINT)).steps)
     public = msgspec.structs.replace(ENDPOINT, public="It tells nothing.")
-    assert names(prepare(calls.preparing(public))) == ["receive", "decode", "handle", "narrow"]
+    assert names(prepare(calls.preparing(public)).steps) == ["receive", "decode", "handle", "narrow"]
 
 
 async def test_steps_run_one_after_the_other_with_the_call_as_the_current_one() -> None:

@@ -9,7 +9,8 @@ from narrows.pipeline.step import Preparing
 def refuse_unbound(preparing: Preparing) -> None:
     """Refuse every id that neither `within`, `given` nor `inside` binds and `unbound` does not explain."""
     endpoint = preparing.endpoint
-    places = id_places(preparing.shape)
+    # What the variables of a document reach are endpoints, each of which binds the ids that it takes.
+    places = id_places(preparing.shape) if endpoint.document is None else []
     bound = _proven(preparing, _bound_by_domain(preparing))
     for place in places:
         if place not in bound and place not in endpoint.unbound and place not in endpoint.inside:

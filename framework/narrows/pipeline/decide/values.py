@@ -21,7 +21,7 @@ class ValueMissing(Exception):
 def argument(shape: Shape, name: str) -> Getter:
     """Find a value by name: a path or query parameter, else a field of the body. Raises `ValueMissing`."""
     parameter = shape.parameters.get(name)
-    if parameter is not None and parameter.source in ("path", "query"):
+    if parameter is not None and parameter.source in ("path", "query", "variable"):
         return lambda call: call.arguments[name]
     body = shape.body
     if body is not None and (attribute := attribute_of(body.type, name)):

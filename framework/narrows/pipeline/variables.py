@@ -1,0 +1,38 @@
+"""The variables of a document: JSON becomes typed values, strictly, all at once; unknown ones are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from narrows.call import Call
+from narrows.errors import FieldError
+from narrows.pipeline.fields import collect, wrong
+from narrows.pipeline.step import Preparing
+from narrows.pipeline.strictjson import parse
+
+
+def variables_reader(preparing: Preparing) -> Callable[[Call, list[FieldError]], None] | None:
+    """What reads the variables of one document; None for an endpoint that is none."""
+    document = preparing.endpoint.document
+    if document is None:
+        return None
+    kind, depth = document.variables, preparing.ground.settings.limits.json_depth
+    decoder = msgspec.json.Decoder(kind)
+
+    def read(call: Call, found: list[FieldError]) -> None:
+        raw = call.raw.variables or b"{}"
+        plain = parse(raw, depth, found)
+        try:
+            value = decoder.decode(raw)
+        except (ValueError, OverflowError, RecursionError):
+            found += collect(plain, kind, "/variables") or [wrong(kind, "/variables")]
+            return
+        for name in kind.__struct_fields__:
+            sent = getattr(value, name)
+            # What was not sent is not there: null would be something else.
+            if sent is not msgspec.UNSET:
+                call.arguments[name] = sent
+
+    return read
