@@ -12,7 +12,7 @@ import msgspec
 from narrows.declare.budget import Budget
 from narrows.declare.commit import Commit
 from narrows.declare.rate import Rate
-from narrows.errors import Problem
+from narrows.errors import OperationRefused, Problem
 from narrows.settings import ConnectorKind, ConnectorState, Secret
 
 if TYPE_CHECKING:
@@ -236,6 +236,35 @@ class Fields(Protocol):
         ...
 
 
+class Asked(Protocol):
+    """A child call, as far as its parent tells of it: what it was decided by, and the problem that it ended in."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The endpoint that was asked."""
+        ...
+
+    @property
+    def rule(self) -> str | None:
+        """The rule that decided; None when it was not reached."""
+        ...
+
+    @property
+    def domain(self) -> str | None:
+        """The domain that it decided in."""
+        ...
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, in the words of records."""
+        ...
+
+    @property
+    def problem(self) -> Problem | None:
+        """The problem that it ended in."""
+        ...
+
+
 class Claimed(Protocol):
     """What a live write has claimed, and what its operations are held to; see `upstreams/commitment.py`."""
 
@@ -279,7 +308,7 @@ class Call:
     stand-in (of `stand_ins`, which only grows; it has an index), and `recalled` are those of an earlier one.
     `commitment` is what a live write has claimed; `replayed` says that its answer is one that was kept, and `recorded`
     that what it did is on its way into the audit log. `decision` is what a person decided of the rehearsal
-    `rehearsal_id`.
+    `rehearsal_id`. `children` are the fields that a document asked for, in the order in which it did.
     """
 
     __slots__ = (
@@ -288,6 +317,7 @@ class Call:
         "arguments",
         "budget",
         "caller",
+        "children",
         "commitment",
         "connector",
         "counts",
@@ -405,8 +435,14 @@ class Call:
         self.replayed = False
         self.decision: Literal["allow", "refuse"] | None = None
         self.rehearsal_id: str | None = None
+        self.children: list[Asked] = []
         self.answer: Any = None
         self.reply: Reply | None = None
+
+    @property
+    def called(self) -> Endpoint:
+        """The endpoint that the client called: this one, or the document of which this is a field."""
+        return self.endpoint
 
     def now(self) -> datetime:
         """The time of this call, in UTC: the same whenever it is asked; with a receipt, that of the rehearsal."""
@@ -430,9 +466,13 @@ class Call:
             self.price = left if left.amount else None
 
     async def field(self, endpoint: str, arguments: Mapping[str, Any]) -> Any:
-        """Ask an endpoint for a field of this document; its guards decide on these arguments."""
-        if self.fields is None:
-            raise AssertionError(f"{self.endpoint.id} is no document")
+        """Ask an endpoint for a field of this document; its guards decide on these arguments.
+
+        Raises `OperationRefused` for what is no document, or has ended, and for a field that it does not select, or not
+        as often; and what the endpoint ends in.
+        """
+        if self.fields is None or not self.open:
+            raise OperationRefused(f"{self.endpoint.id} cannot ask for {endpoint}: it is no document, or has ended")
         return await self.fields.ask(self, endpoint, arguments)
 
     async def perform(self, operation: Operation[..., Any], args: Any, kwargs: Any) -> Any:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from narrows.call import Call, Connector, Mode
-from narrows.declare.endpoint import Endpoint
+from narrows.call import Call
 from narrows.declare.rate import Rate
-from narrows.declare.types import Money
-from narrows.errors import ConnectorRefused, PersonRequired, ScopeMissing
-from narrows.pipeline.challenge import challenge
+from narrows.pipeline.admission import (
+    NeededScopes,
+    check_credentials,
+    check_kind,
+    check_named,
+    check_price,
+    check_scopes,
+    check_state,
+)
 from narrows.pipeline.quota import Counted, policy_of
 from narrows.pipeline.step import Preparing, Step, Who, who
-from narrows.settings import ConnectorState, Settings
-
-_BASE_PATH = (
-    "Use a base path that its state allows, or have it approved. "
-    "States: draft (sandbox only), trial (reads and rehearsals), live."
-)
-# Of these no base path helps, nor an approval.
-_REMEDIES: Mapping[ConnectorState, str] = {
-    "suspended": "Ask who answers for it why it was stopped. It goes on after: narrows connector resume.",
-    "expired": "Ask its owner for a record with a later `expires`, which is then applied and approved.",
-    "revoked": "This is for good. Use another program, or ask its owner to have a new one registered.",
-}
 
 
 def prepare(preparing: Preparing) -> Step | None:
@@ -37,6 +28,9 @@ def prepare(preparing: Preparing) -> Step | None:
     limiter, quotas = preparing.ground.limiter, preparing.ground.quotas
     writes = endpoint.kind == "write"
     for_services = endpoint.for_services or endpoint.owned
+    _refuse_persons(preparing)
+    # A document needs what its fields need.
+    scopes = NeededScopes(settings, preparing.scopes())
 
     async def admit(call: Call) -> None:
         known = who(call)
@@ -49,64 +43,28 @@ def prepare(preparing: Preparing) -> Step | None:
         check_state(known.connector, call.mode, write=writes)
         check_credentials(known.connector, call.now_s())
         if not endpoint.owned:
-            check_record(known.connector, endpoint, preparing.ceiling)
-        if known.caller.kind == "service" and not for_services:
-            raise PersonRequired()
-        if endpoint.scope is not None and endpoint.scope not in known.credential.scopes:
-            raise _scope_missing(settings, endpoint.scope)
+            check_named(known.connector, endpoint.id)
+            check_scopes(known.connector, scopes.all)
+            check_price(known.connector, preparing.ceiling)
+        check_kind(known.caller, for_services=for_services)
+        scopes.check(known.credential.scopes)
 
     return admit
 
 
-def check_state(connector: Connector, mode: Mode, *, write: bool) -> None:
-    """Refuse what a connector's state does not allow. Raises `ConnectorRefused`."""
-    match connector.state:
-        case "live":
-            return
-        case "trial" if not (write and mode == "live"):
-            return
-        case "draft" if mode == "sandbox":
-            return
-    raise ConnectorRefused(
-        f"The connector is in state {connector.state!r}.",
-        remedy=_REMEDIES.get(connector.state, _BASE_PATH),
-    )
-
-
-def check_credentials(connector: Connector, now: float) -> None:
-    """Refuse a connector whose credentials are all past their age. Raises `ConnectorRefused`."""
-    if connector.credentials_until is not None and now >= connector.credentials_until:
-        raise ConnectorRefused(
-            "The connector has no credential that still holds: each has its age, or there is none.",
-            remedy="Ask its owner for a new credential: narrows connector rotate.",
-        )
-
-
-def check_record(connector: Connector, endpoint: Endpoint, ceiling: Money | None) -> None:
-    """Refuse what is not in a connector's record: endpoints, scopes, prices. Raises `ConnectorRefused`."""
-    if connector.endpoints is not None and endpoint.id not in connector.endpoints:
-        raise ConnectorRefused(f"The record of the connector does not name the endpoint {endpoint.id!r}.")
-    if connector.scopes is not None and endpoint.scope is not None and endpoint.scope not in connector.scopes:
-        raise ConnectorRefused(f"The record of the connector does not name the scope {endpoint.scope!r}.")
-    if connector.priced and ceiling is not None and not _covers(connector.price_ceiling, ceiling):
-        raise ConnectorRefused(
-            f"One call can cost {ceiling}, and the record of the connector allows {connector.price_ceiling or 'none'}."
-        )
-
-
-def _covers(allowed: Money | None, ceiling: Money) -> bool:
-    return allowed is not None and allowed.currency == ceiling.currency and ceiling.amount <= allowed.amount
+def _refuse_persons(preparing: Preparing) -> None:
+    """A document is for services only if all of its fields are, else none of their calls could end well."""
+    if preparing.endpoint.for_services:
+        for field, _ in preparing.fields:
+            if not field.for_services:
+                preparing.refuse(
+                    "field-for-persons",
+                    f"services may call it, and its field {field.id} is for persons alone",
+                    f"declare {field.id} with for_services=True, or take it from the document",
+                )
 
 
 def _key(known: Who) -> str:
     """The bucket of one caller and connector; the only part that nobody of ours chose stands last."""
     caller, connector, _ = known
     return f"attempt|{connector.tenant}|{connector.id}|{caller.issuer}|{caller.subject}"
-
-
-def _scope_missing(settings: Settings, scope: str) -> ScopeMissing:
-    return ScopeMissing(
-        f"The token does not hold the scope {scope!r}.",
-        headers=challenge(settings, "insufficient_scope", scope),
-        members={"scope": scope},
-    )

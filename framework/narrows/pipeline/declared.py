@@ -28,8 +28,18 @@ def declaration_digest(preparing: Preparing) -> str:
                 operation.id: [times, *_operation(preparing.ground.sendables.get(operation), operation)]
                 for operation, times in preparing.counts.items()
             },
+            **_document(preparing),
         }
     )
+
+
+def _document(preparing: Preparing) -> Mapping[str, Any]:
+    """Of a document its source, and the guards of its fields: what decided a rehearsal decides the live call."""
+    document = preparing.endpoint.document
+    if document is None:
+        return {}
+    fields = {field.id: [times, _endpoint(field)] for field, times in preparing.fields}
+    return {"document": document.sha256, "fields": fields}
 
 
 def _endpoint(endpoint: Endpoint) -> Mapping[str, Any]:

@@ -38,7 +38,8 @@ def prepare(preparing: Preparing) -> Step:
             call.answer = await function(**arguments)
         except Problem as problem:
             _check_declared(call, problem, declared)
-            await outgoing.problem(call, problem)
+            if all(problem is not child.problem for child in call.children):  # a field's has been counted with it
+                await outgoing.problem(call, problem)
             raise
         if call.in_flight:
             raise HandlerFault(f"{endpoint.id} answered while a write that it had begun was still on its way")

@@ -1,11 +1,17 @@
-"""Step 4: the rates of the endpoint, of the connector and of the tenant; and the ceiling of what one call can cost."""
+"""Step 4: the rates of the endpoint, of the connector and of the tenant; and the ceiling of what one call can cost.
+
+A document draws on its own rates once, on those of its fields as often as it asks for them (the buckets are those of
+REST), and on the rates over all endpoints by the number of its fields: it is no cheaper way to ask for them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 
 from narrows.call import Call, Mode, RateLeft
+from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
 from narrows.declare.types import Money
 from narrows.pipeline.quota import Counted, Policy, headers_of, policy_of, shown
@@ -27,11 +33,12 @@ def prepare(preparing: Preparing) -> Step | None:
 
     async def rate(call: Call) -> None:
         known = who(call)
-        counted = [
-            Counted(policy, quotas.bucket(key + _whose(policy.rate, known)))
-            for policy, key in buckets(call.mode, known)
+        drawn = [
+            (Counted(policy, quotas.bucket(key + _whose(policy.rate, known))), times)
+            for policy, key, times in buckets(call.mode, known)
         ]
-        wanted = [(bucket, policy.rate) for policy, bucket in counted]
+        counted = [one for one, _ in drawn]
+        wanted = [(one.bucket, one.policy.rate) for one, times in drawn for _ in range(times)]
         allowed = await _take(call, limiter, wanted, strict=closed and call.mode != "sandbox")
         if not allowed.allowed:
             raise quotas.refuse(call, counted, allowed, kind="rate", detail="Used up")
@@ -57,29 +64,54 @@ async def _take(call: Call, limiter: Limiter, wanted: Sequence[Wanted], *, stric
     return allowed
 
 
-def _buckets(preparing: Preparing) -> Callable[[Mode, Who], Iterator[tuple[Policy, str]]]:
-    """Each rate that holds for a call, with what does not depend on whose bucket it is.
+def _buckets(preparing: Preparing) -> Callable[[Mode, Who], Iterator[tuple[Policy, str, int]]]:
+    """Each rate that holds for a call, with what does not depend on whose bucket it is, and how much is drawn of it.
 
     Neither version nor purpose of the connector is in it, nor the way in: whoever changes one would have the rate anew.
     """
     endpoint = preparing.endpoint
-    # A rehearsed read goes upstream like a live one, and draws on the same bucket; a rehearsed write has its own.
-    rehearsed = "rehearse" if endpoint.kind == "write" else "live"
-    drawn: Mapping[Mode, str] = {"live": "live", "rehearse": rehearsed, "sandbox": "sandbox"}
-    rates, tenants = _rates(preparing), _of_tenants(preparing.ground.settings)
+    drawn, tenants = _drawn(endpoint), _of_tenants(preparing.ground.settings)
+    weight = max(1, sum(times for _, times in preparing.fields))
+    rates = _rates(preparing)
     own = {
-        mode: [(policy_of(rate), f"rate|{endpoint.id}|{bucket}|{rate}|") for rate in rates]
+        mode: [
+            *((policy_of(rate), _key(endpoint, bucket, rate), 1) for rate in rates),
+            *_of_fields(preparing, mode),
+        ]
         for mode, bucket in drawn.items()
     }
 
-    def buckets(mode: Mode, known: Who) -> Iterator[tuple[Policy, str]]:
+    def buckets(mode: Mode, known: Who) -> Iterator[tuple[Policy, str, int]]:
         yield from own[mode]
         for policy in map(_over_all, dict.fromkeys(known.connector.rates)):
-            yield policy, f"rate|connector|{drawn[mode]}|{policy.rate}|"
+            yield policy, f"rate|connector|{drawn[mode]}|{policy.rate}|", weight
         for policy in tenants.get(known.connector.tenant, ()):
-            yield policy, f"rate|tenant|{drawn[mode]}|{policy.rate}|"
+            yield policy, f"rate|tenant|{drawn[mode]}|{policy.rate}|", weight
 
     return buckets
+
+
+def _drawn(endpoint: Endpoint) -> Mapping[Mode, str]:
+    """Which bucket each mode draws on.
+
+    A rehearsed read goes upstream like a live one, and draws on the same bucket; a rehearsed write has its own.
+    """
+    return {
+        "live": "live",
+        "rehearse": "rehearse" if endpoint.kind == "write" else "live",
+        "sandbox": "sandbox",
+    }
+
+
+def _key(endpoint: Endpoint, bucket: str, rate: Rate) -> str:
+    return f"rate|{endpoint.id}|{bucket}|{rate}|"
+
+
+def _of_fields(preparing: Preparing, mode: Mode) -> Iterator[tuple[Policy, str, int]]:
+    """The rates of the endpoints that a document asks for; the names of the policies say whose they are."""
+    for field, times in preparing.fields:
+        for rate in _parsed(field):
+            yield policy_of(rate, f"{rate} of {field.id}"), _key(field, _drawn(field)[mode], rate), times
 
 
 @lru_cache(1024)
@@ -97,15 +129,32 @@ def _of_tenants(settings: Settings) -> Mapping[str, list[Policy]]:
 
 
 def _rates(preparing: Preparing) -> list[Rate]:
-    """Read the declared rates, and refuse what is not one."""
+    """Read the declared rates, and refuse what is not one, and a document that no window of a field's could hold."""
     if not preparing.endpoint.rates:
         preparing.refuse("rate-missing", "it has no rate", 'add rate="30/minute"')
         return []
+    for field, times in preparing.fields:
+        for rate in _parsed(field):
+            if not rate.is_concurrent and times > rate.amount:
+                preparing.refuse(
+                    "field-over-rate",
+                    f"it asks for {field.id} {times} times, and that allows {rate}",
+                    f"ask for it at most {rate.amount} times, or raise the rate of {field.id}",
+                )
     try:
         return list(dict.fromkeys(Rate.parse(text) for text in preparing.endpoint.rates))
     except ValueError as error:
         preparing.refuse("rate-unclear", str(error), 'write rate="30/minute" or rate="1000/day per tenant"')
         return []
+
+
+def _parsed(endpoint: Endpoint) -> list[Rate]:
+    """The rates of a field; what is none is refused where that endpoint is made ready."""
+    found: dict[Rate, None] = {}
+    for text in endpoint.rates or ():
+        with suppress(ValueError):
+            found[Rate.parse(text)] = None
+    return list(found)
 
 
 def _whose(rate: Rate, known: Who) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -65,7 +65,7 @@ class Preparing(msgspec.Struct, kw_only=True, eq=False):
     """One endpoint while it is made ready; `refuse` collects every reason why it is not safe to start.
 
     `counts` is how often each operation may run in one call, `own` how often in the call itself, and not in the child
-    calls of its fields.
+    calls of its fields. `fields` are the endpoints that a document asks for, and how often.
     """
 
     endpoint: Endpoint
@@ -73,15 +73,26 @@ class Preparing(msgspec.Struct, kw_only=True, eq=False):
     ground: Ground
     counts: Mapping[Operation[..., Any], int]
     own: Mapping[Operation[..., Any], int] = {}
+    fields: Sequence[tuple[Endpoint, int]] = ()
     ceiling: Money | None = None
     declaration: str = ""
     refusals: list[Refusal] = []
+
+    def scopes(self) -> list[str]:
+        """The scopes that a token must hold: that of the endpoint first, then those of its fields."""
+        return scopes_of(self.endpoint, self.fields)
 
     def refuse(self, code: str, rule: str, remedy: str) -> None:
         """Put down one reason, at the endpoint's own line."""
         self.refusals.append(
             Refusal(code=code, subject=self.endpoint.id, where=self.endpoint.where, rule=rule, remedy=remedy)
         )
+
+
+def scopes_of(endpoint: Endpoint, fields: Iterable[tuple[Endpoint, int]]) -> list[str]:
+    """The scopes that a token must hold for an endpoint and its fields, each once."""
+    needed = (endpoint.scope, *(field.scope for field, _ in fields))
+    return list(dict.fromkeys(scope for scope in needed if scope is not None))
 
 
 class Who(NamedTuple):

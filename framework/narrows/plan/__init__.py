@@ -113,7 +113,7 @@ class Plan:
         self.sendables, self.entries = make_entries(
             bff, settings, tuple(builtins), tuple(documents), self._ground, around.watch
         )
-        self._fields = Children({entry.endpoint.id: entry for entry in self.entries})
+        self._fields = Children(self.entries)
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now, self.servers)
         self.commits: Commits = open_commits(settings, around.now, self.servers)
         self.budgets: Budgets = open_budgets(settings, around.now, self.servers)

@@ -23,12 +23,14 @@ from narrows.settings import Settings
 from narrows.upstreams.send import Sendables
 
 Counts = dict[Operation[..., Any], int]
+Fields = Sequence[tuple[Endpoint, int]]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One endpoint, ready to be called.
 
-    `ceiling` is the most that one call can cost; `declaration` is a digest of a write's declaration.
+    `ceiling` is the most that one call can cost; `scopes` are those that a token must hold, for a document those of its
+    fields too; `declaration` is a digest of a write's declaration.
     """
 
     endpoint: Endpoint
@@ -37,6 +39,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     child_steps: tuple[Step, ...]
     allowance: Allowance
     ceiling: Money | None
+    scopes: tuple[str, ...] = ()
     declaration: str = ""
 
 
@@ -56,7 +59,8 @@ def make_entries(
     endpoints = [e for e in (*bff.endpoints, *documents) if not _add(refusals, checks.form_refusals(e))]
     refusals += checks.collisions((*builtins, *endpoints))
     used = {endpoint: _counts(endpoint) for endpoint in (*endpoints, *builtins)}
-    every = {endpoint: _with_fields(endpoint, used) for endpoint in used}
+    fields = {endpoint: _fields(endpoint, used) for endpoint in used}
+    every = {endpoint: _with_fields(endpoint, fields[endpoint], used) for endpoint in used}
     operations = list(dict.fromkeys(operation for allowed in used.values() for operation in allowed))
     refusals += checks.problem_refusals(endpoints, operations)
     refusals += checks.hole_refusals(endpoints, operations)
@@ -70,7 +74,12 @@ def make_entries(
         # Without a sound shape, the steps can only tell what is missing altogether.
         shape = checks.shape_of(endpoint, builtins, refusals)
         preparing = Preparing(
-            endpoint=endpoint, shape=shape or Shape({}, None), ground=ground, counts=every[endpoint], own=used[endpoint]
+            endpoint=endpoint,
+            shape=shape or Shape({}, None),
+            ground=ground,
+            counts=every[endpoint],
+            own=used[endpoint],
+            fields=fields[endpoint],
         )
         entries.append(_entry(preparing, watch))
         refusals += (refusal for refusal in preparing.refusals if shape or refusal.code.endswith("-missing"))
@@ -89,6 +98,7 @@ def _entry(preparing: Preparing, watch: Callable[[Step], Step] | None) -> Entry:
         child_steps=child_steps,
         allowance=Allowance(used, _asks(used), _asks({o: n for o, n in used.items() if o.kind == "read"})),
         ceiling=preparing.ceiling,
+        scopes=tuple(preparing.scopes()),
         declaration=preparing.declaration,
     )
 
@@ -130,15 +140,20 @@ def _counts(endpoint: Endpoint) -> Counts:
     return allowed
 
 
-def _with_fields(endpoint: Endpoint, used: Mapping[Endpoint, Counts]) -> Counts:
-    """How often each operation may run in one call, those of the child calls of a document included."""
+def _fields(endpoint: Endpoint, known: Iterable[Endpoint]) -> list[tuple[Endpoint, int]]:
+    """The endpoints that a document asks for, and how often; of what was refused there is none."""
     if endpoint.document is None:
-        return used[endpoint]
-    known = {one.id: one for one in used}
+        return []
+    found = {one.id: one for one in known}
+    return [(found[field.endpoint], field.times) for field in endpoint.document.fields if field.endpoint in found]
+
+
+def _with_fields(endpoint: Endpoint, fields: Fields, used: Mapping[Endpoint, Counts]) -> Counts:
+    """How often each operation may run in one call, those of the child calls of a document included."""
     total = dict(used[endpoint])
-    for field in endpoint.document.fields:
-        for operation, count in used.get(known.get(field.endpoint, endpoint), {}).items():
-            total[operation] = total.get(operation, 0) + count * field.times
+    for field, times in fields:
+        for operation, count in used[field].items():
+            total[operation] = total.get(operation, 0) + count * times
     return total
 
 

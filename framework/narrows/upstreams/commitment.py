@@ -91,7 +91,7 @@ def attempt_of(call: Call, attempt_id: str, **claimed: Any) -> Attempt:
     return Attempt(
         id=attempt_id,
         owner=owner_of(call),
-        endpoint=call.endpoint.id,
+        endpoint=call.called.id,
         until=call.deadline,
         trace_id=call.span.trace_id,
         **claimed,

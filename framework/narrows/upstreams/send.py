@@ -125,7 +125,7 @@ class Sender:
             return
         if call.credential is None or call.connector is None:
             raise OperationRefused(f"{sendable.operation.id} needs a caller")
-        await self._programs.check_write(call.connector, call.credential, call.endpoint.id)
+        await self._programs.check_write(call.connector, call.credential, call.called.id)
 
     async def _deliver(self, call: Call, sendable: Sendable, request: httpx.Request) -> Fetched:
         """Send over the wire within what is left of the call's time."""
