@@ -11,6 +11,7 @@ import msgspec
 
 from narrows.declare.budget import Budget
 from narrows.declare.commit import Commit
+from narrows.declare.connectors import Ladder
 from narrows.declare.rate import Rate
 from narrows.errors import OperationRefused, Problem
 from narrows.settings import ConnectorKind, ConnectorState, Secret
@@ -64,6 +65,7 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     `budgets` are the most that its calls may cost, `volumes` the most that they may answer in a period.
     `credentials_until` is the time at which its last credential ends (None: it needs none), tokens issued at or before
     `tokens_after` are refused (both seconds since 1970), and `generation` grows with every change in the registry.
+    `documents` is how it may name GraphQL documents.
     """
 
     id: str
@@ -85,6 +87,7 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     credentials_until: float | None = None
     tokens_after: float | None = None
     generation: int = 0
+    documents: Ladder = "id"
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):

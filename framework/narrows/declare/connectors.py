@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -36,6 +36,13 @@ EndpointId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_]+(?!\n)$
 
 FILE_CHARACTERS = 64 * 1024
 
+Ladder = Literal["id", "match", "log"]
+"""How a program may name a GraphQL document, the narrowest first.
+
+`id` by its name or hash alone. `match` also by text that is that of a registered document, byte for byte. `log` too,
+and text that is none, which is refused all the same, is put down in the audit log, so that it can be registered.
+"""
+
 
 class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who a program is, who answers for it, and the most that it may do.
@@ -46,8 +53,8 @@ class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     caller`) hold over all endpoints, beside those of each; `price_ceiling` is the dearest call that it may make, and
     without it only calls without a price are. `budgets` (`5.00 EUR/day`) are the most that its calls may cost in a
     period, `volumes` (`20 MB/day`, `5000 records/day`) the most that they may answer; each also `… per caller`.
-    `sensitive` asks for endpoints of a BFF whose data are personal or secret. `expires` is the first day (UTC) on which
-    it holds no more.
+    `sensitive` asks for endpoints of a BFF whose data are personal or secret. `documents` is how it may name GraphQL
+    documents (`Ladder`). `expires` is the first day (UTC) on which it holds no more.
     """
 
     version: Version
@@ -67,6 +74,7 @@ class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     volumes: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
     price_ceiling: str | None = None
     sensitive: bool = False
+    documents: Ladder = "id"
     agreement: Line | None = None
     expires: date | None = None
     id: Name = ""
@@ -78,6 +86,8 @@ class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             document[name] = sorted(document[name])
         if not self.volumes:
             del document["volumes"]  # what was approved before there were any stays approved
+        if self.documents == "id":
+            del document["documents"]  # as above
         return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
 
     def limits(self) -> list[Rate]:
@@ -182,6 +192,7 @@ def _faults(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 _SEE = "see docs/guide/connectors.md for what it holds"
 _REMEDIES = {
+    "documents": "write id, match or log; id unless a program still has to move",
     "kind": "write low-code, copilot, partner or service",
     "template": 'write template = "read-only@1" or "limited-write@1"',
     "id": "name the file with small letters, digits, - and _",

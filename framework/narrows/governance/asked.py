@@ -17,7 +17,7 @@ FACTS = ("name", "version", "owner", "purpose", "exposure", "sensitivity", "impo
 _LISTS = ("endpoints", "scopes", "rates", "budgets", "volumes")
 _TEXTS = (
     *("id", "version", "issuer", "client_id", "tenant", "owner", "contact", "kind", "purpose", "template", "platform"),
-    *("price_ceiling", "agreement", "expires", "digest"),
+    *("price_ceiling", "documents", "agreement", "expires", "digest"),
 )
 
 

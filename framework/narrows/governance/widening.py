@@ -10,7 +10,7 @@ import msgspec
 
 from narrows.declare.budget import as_strict
 from narrows.declare.commit import OF_KIND, Commit
-from narrows.declare.connectors import ConnectorRecord
+from narrows.declare.connectors import ConnectorRecord, Ladder
 from narrows.declare.rate import Rate
 from narrows.declare.templates import TEMPLATES, within
 
@@ -101,6 +101,11 @@ def _template(before: ConnectorRecord, after: ConnectorRecord) -> bool:
     return looser or not within(new.rate, old.rate)
 
 
+def _documents(before: ConnectorRecord, after: ConnectorRecord) -> bool:
+    ladder = get_args(Ladder)
+    return ladder.index(after.documents) > ladder.index(before.documents)
+
+
 def _expires(before: ConnectorRecord, after: ConnectorRecord) -> bool:
     return (after.expires or date.max) > (before.expires or date.max)
 
@@ -114,6 +119,7 @@ _JUDGES: Mapping[str, Callable[[ConnectorRecord, ConnectorRecord], bool]] = {
     "price_ceiling": _price,
     "kind": _kind,
     "template": _template,
+    "documents": _documents,
     "expires": _expires,
     "sensitive": lambda _, after: after.sensitive,
     "version": lambda *_: False,

@@ -164,6 +164,7 @@ def of_entry(entry: Registered, now: float) -> Connector:
         credentials_until=credentials_until(entry),
         tokens_after=entry.tokens_after,
         generation=entry.generation,
+        documents=record.documents,
     )
 
 

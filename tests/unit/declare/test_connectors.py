@@ -72,6 +72,7 @@ def test_a_file_is_a_record(tmp_path):
         ({"volumes": ["many"]}, "volumes", "'many' is not a volume such as '20 MB/day'"),
         ({"budgets": ["5 EUR"]}, "budgets", "'5 EUR' is not a budget such as '5.00 EUR/day'"),
         ({"price_ceiling": "much"}, "price_ceiling", "'much' is not a price"),
+        ({"documents": "any"}, "documents", "write id, match or log"),
         ({"template": "read-only"}, "template", 'write template = "read-only@1"'),
         ({"expires": "soon"}, "expires", "expires = 2027-05-01"),
     ],
@@ -134,14 +135,20 @@ def test_the_digest_is_of_what_is_said_and_not_of_its_order():
     """Any other value gives another digest; another order of endpoints does not."""
     one = records.record()
     assert one.digest() == records.record(endpoints=list(reversed(records.FIELDS["endpoints"]))).digest()
-    for name, value in (("tenant", "other"), ("sensitive", False), ("rates", ["59/minute"]), ("volumes", ["1 MB/day"])):
+    for name, value in (
+        ("tenant", "other"),
+        ("sensitive", False),
+        ("rates", ["59/minute"]),
+        ("volumes", ["1 MB/day"]),
+        ("documents", "log"),
+    ):
         assert records.record(**{name: value}).digest() != one.digest(), name
 
 
-def test_what_was_approved_before_there_were_volumes_stays_approved():
+def test_what_was_approved_before_there_were_volumes_or_documents_stays_approved():
     """A record without any has the digest that it had then."""
     document = msgspec.to_builtins(records.record())
-    del document["volumes"]
+    del document["volumes"], document["documents"]
     for name in ("endpoints", "scopes", "rates", "budgets"):
         document[name] = sorted(document[name])
     before = hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()

@@ -60,7 +60,7 @@ def bare() -> Settings:
 async def test_a_registered_program_is_found_with_all_its_limits():
     """What its record allows is what its calls carry."""
     knowing = Knowing(bare())
-    entry = await knowing.office.live(kind="copilot", rates=["60/minute", "5/minute per caller"])
+    entry = await knowing.office.live(kind="copilot", rates=["60/minute", "5/minute per caller"], documents="log")
     found = await knowing.find()
     assert (found.id, found.tenant, found.state, found.version) == ("lunch-app", "example", "live", "1.0+1")
     assert (found.purpose, found.commit, found.generation) == ("Book lunch", "confirmed", entry.generation)
@@ -68,6 +68,7 @@ async def test_a_registered_program_is_found_with_all_its_limits():
     assert found.scopes == {"lunch:read"}
     assert [str(rate) for rate in found.rates] == ["60/minute per connector", "5/minute per caller"]
     assert (found.priced, str(found.price_ceiling), found.credentials_until) == (True, "0.10 EUR", None)
+    assert found.documents == "log"
     assert await knowing.find("other") is None
 
 
