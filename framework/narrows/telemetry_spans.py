@@ -31,6 +31,7 @@ ATTRIBUTES = frozenset({
     "narrows.connector.version",
     "narrows.effects",
     "narrows.endpoint",
+    "narrows.fields",
     "narrows.mode",
     "narrows.operation",
     "narrows.outcome",

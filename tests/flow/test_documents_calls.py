@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.flow.canteen import canteen, problem
+from tests.flow.canteen import canteen
 
 
 async def test_a_document_answers_what_it_selects_of_its_fields(tmp_path: Path) -> None:

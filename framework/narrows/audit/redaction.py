@@ -59,7 +59,7 @@ class Redactor:
 
     def __init__(self, endpoint: Endpoint, shape: Shape) -> None:
         bound = _bound(endpoint)
-        sent = [p for p in shape.parameters.values() if p.source in ("path", "query", "body")]
+        sent = [p for p in shape.parameters.values() if p.source in ("path", "query", "body", "variable")]
         self._tellers = {p.name: _teller(mi.type_info(p.type), _within(p), bound, frozenset()) for p in sent}
 
     def tell(self, arguments: Mapping[str, Any]) -> Told:

@@ -67,6 +67,8 @@ def _call_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "from", str(get("peer") or "")
     yield "arguments", _arguments(record)
     yield "rule", str(get("rule") or "")
+    for number, field in enumerate(get("fields") or (), 1):
+        yield f"field {number}", _field(field)
     yield "did", ", ".join(get("effects", ())) if get("mode") == "live" else _rehearsed(get("effects", ()))
     yield "result", f"{get('status')}{', ' + get('problem', '') if get('problem') else ''}"
     yield "cost", f"{get('price') or 'no price'}, {get('size', 0)} bytes, {get('duration_ms')} ms"
@@ -104,6 +106,12 @@ def _quoted(value: object) -> str:
     return (
         json.dumps(value, ensure_ascii=False) if isinstance(value, str) and not _PLAIN.fullmatch(value) else str(value)
     )
+
+
+def _field(field: Mapping[str, Any]) -> str:
+    """A field of a document: the endpoint that was asked, how it ended, by which rule."""
+    rule = f", {field['rule']}" if field.get("rule") else ""
+    return f"{field.get('endpoint')}: {field.get('outcome')}{rule}"
 
 
 def _rehearsed(effects: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,8 +11,9 @@ from msgspec import inspect as mi
 from narrows.call import Call
 from narrows.declare.shape import Parameter, bare, leaves
 from narrows.errors import FieldError, InvalidInput
+from narrows.pipeline.differing import differing, shared_names
 from narrows.pipeline.fields import CAP, collect, escape, unknown, wrong
-from narrows.pipeline.finite import is_finite, odd_decimals
+from narrows.pipeline.finite import odd_decimals
 from narrows.pipeline.inputs import refuse_unsafe
 from narrows.pipeline.scenario import read_scenario
 from narrows.pipeline.step import Preparing, Step
@@ -76,7 +77,7 @@ def _body_reader(preparing: Preparing, body: Parameter) -> ReadBody:
     """What reads the body of one endpoint."""
     limits = preparing.ground.settings.limits
     decoder = msgspec.json.Decoder(body.type)
-    shared = _shared_names(preparing, body)
+    shared = shared_names(preparing.shape, body)
     has_decimals = any(isinstance(bare(leaf.info), mi.DecimalType) for leaf in leaves(body.type))
 
     async def read(call: Call, found: list[FieldError]) -> None:
@@ -88,25 +89,8 @@ def _body_reader(preparing: Preparing, body: Parameter) -> ReadBody:
             found += collect(plain, body.type, "/body") or [wrong(body.type, "/body")]
             return
         call.arguments[body.name] = value
-        found += _differing(value, call.arguments, shared)
+        found += differing(value, call.arguments, shared)
         if has_decimals:
             found += [FieldError(p, "It must be finite.", "Send 12.50.") for p in odd_decimals(value, "/body")]
 
     return read
-
-
-def _shared_names(preparing: Preparing, body: Parameter) -> dict[str, str]:
-    """Fields of the body that carry the name of a path parameter: attribute → encoded name."""
-    in_path = {parameter.name for parameter in preparing.shape.of("path")}
-    kind = bare(mi.type_info(body.type)).cls
-    return {f.name: f.encode_name for f in msgspec.structs.fields(kind) if f.encode_name in in_path}
-
-
-def _differing(value: Any, arguments: Mapping[str, Any], shared: Mapping[str, str]) -> Iterator[FieldError]:
-    """An id in the body must be the one in the path; one that is left out names nothing."""
-    for attribute, name in shared.items():
-        sent = getattr(value, attribute)
-        # A number that is not finite is told as such; a signalling NaN cannot even be compared.
-        comparable = is_finite(sent) and is_finite(arguments[name])
-        if sent is not None and sent is not msgspec.UNSET and comparable and sent != arguments[name]:
-            yield FieldError(f"/body/{escape(name)}", "It differs from the path.", f"Send the {name} of the path.")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from narrows.audit.persons import arguments_digest
-from narrows.audit.record import Record, timestamp
+from narrows.audit.record import FieldAsked, Record, timestamp
 from narrows.audit.redaction import Redactor, Told, written
-from narrows.call import Call, Mode, Reply
+from narrows.call import Asked, Call, Mode, Reply
 from narrows.declare.endpoint import Endpoint
 from narrows.errors import Problem
 from narrows.pipeline.outgoing import records_in
@@ -60,6 +60,7 @@ class Recorder:
             decision=call.decision,
             receipt=call.commitment.receipt if call.commitment else None,
             idempotency=_idempotency(call),
+            fields=tuple(map(_field, call.children)),
         )
 
     def uncalled(self, trace_id: str, method: str, peer: str, problem: Problem, mode: Mode) -> Record:
@@ -100,6 +101,9 @@ def mark(call: Call, outcome: str) -> None:
         span.set("narrows.rule", _without_id(call.rule, call))
     if call.price is not None:
         span.set("narrows.price", str(call.price))
+    if call.children:
+        # Of each field how it ended; which object it was about stands in the record alone.
+        span.set("narrows.fields", ", ".join(f"{child.endpoint.id} {child.outcome}" for child in call.children))
 
 
 def outcome_of(problem: Problem) -> str:
@@ -114,6 +118,17 @@ def _digest(call: Call) -> str | None:
     if call.named is None or not call.decoded or not call.arguments:
         return None
     return arguments_digest(call.named, written(call.arguments))
+
+
+def _field(child: Asked) -> FieldAsked:
+    """What is told of one field of a document."""
+    return FieldAsked(
+        endpoint=child.endpoint.id,
+        outcome=child.outcome,
+        rule=child.rule,
+        domain=child.domain,
+        problem=child.problem.type if child.problem is not None else None,
+    )
 
 
 def _idempotency(call: Call) -> Literal["first", "replayed"] | None:

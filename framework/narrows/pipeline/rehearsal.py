@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -93,8 +94,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     binding: Binding
 
 
-def write_document(call: Call, rehearsal_id: str, ceiling: Money | None, offer: Offer | None = None) -> bytes:
-    """One rehearsal as its store keeps it, as JSON."""
+def write_document(
+    call: Call, rehearsal_id: str, ceiling: Money | None, needed: Sequence[str], offer: Offer | None = None
+) -> bytes:
+    """One rehearsal as its store keeps it, as JSON; `needed` are the scopes that the token had to hold."""
     listed = sorted({effect.asks for effect in call.effects if effect.asks})
     asked = [Money.parse(effect.price) for effect in call.effects if effect.price]
     document = KeptRehearsal(
@@ -105,7 +108,7 @@ def write_document(call: Call, rehearsal_id: str, ceiling: Money | None, offer: 
         created_at=call.now().isoformat(),
         rule=call.rule,
         scopes={
-            "needed": [call.endpoint.scope] if call.endpoint.scope else [],
+            "needed": list(needed),
             "asked": sorted(call.scopes_asked),
             "listed": listed,
         },

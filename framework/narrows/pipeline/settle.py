@@ -53,6 +53,7 @@ class Settle:
         offers: Offers,
         telemetry: Telemetry,
         ceilings: Mapping[Endpoint, Money | None],
+        scopes: Mapping[Endpoint, Sequence[str]],
         recorder: Recorder,
         sensitive: bool,
         new_id: Callable[[], str],
@@ -66,6 +67,7 @@ class Settle:
         self._offers = offers
         self._telemetry = telemetry
         self._ceilings = ceilings
+        self._scopes = scopes
         self._recorder = recorder
         self._sensitive = sensitive
         self._new_id = new_id
@@ -208,7 +210,9 @@ class Settle:
         """Keep the rehearsal's document, link to it under the request's own base path, and give its receipt."""
         call.rehearsal_id = rehearsal_id = call.effects_id or self._new_id()
         offer = self._offers.of(call, rehearsal_id)
-        document = write_document(call, rehearsal_id, self._ceilings.get(call.endpoint), offer)
+        document = write_document(
+            call, rehearsal_id, self._ceilings.get(call.endpoint), self._scopes.get(call.endpoint, ()), offer
+        )
         await self._rehearsals.put(rehearsal_id, owner_of(call), document)
         link = f'<{self._public_url}/{call.mode}/rehearsals/{rehearsal_id}>; rel="describedby"'
         receipt = [] if offer is None else [("rehearsal-receipt", offer.receipt)]

@@ -163,6 +163,7 @@ class Plan:
             offers=Offers(settings, self.receipts, ceilings, declarations),
             telemetry=self.telemetry,
             ceilings=ceilings,
+            scopes={entry.endpoint: entry.scopes for entry in self.entries},
             recorder=Recorder(
                 {entry.endpoint: Redactor(entry.endpoint, entry.shape) for entry in self.entries}, around.now
             ),

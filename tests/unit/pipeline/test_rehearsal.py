@@ -22,7 +22,8 @@ def effect(operation: str, asks: str | None, price: str | None) -> Effect:
 
 def written(call: Any, ceiling: Money | None = None) -> RehearsalDocument:
     """The document of a call."""
-    return msgspec.json.decode(write_document(call, "r1", ceiling), type=RehearsalDocument)
+    needed = [call.endpoint.scope] if call.endpoint.scope else []
+    return msgspec.json.decode(write_document(call, "r1", ceiling, needed), type=RehearsalDocument)
 
 
 def test_a_rehearsal_belongs_to_its_caller_and_program() -> None:

@@ -80,6 +80,7 @@ class Ended:
             offers=Offers(calls.settings(), Receipts({"k": KEY}), {}, {}),
             telemetry=self.effects,
             ceilings={ENDPOINT: Money.parse("2 EUR")},
+            scopes={ENDPOINT: ["teams:read"]},
             recorder=Recorder({ENDPOINT: Redactor(ENDPOINT, endpoint_shape(ENDPOINT))}, self.clock),
             sensitive=False,
             new_id=lambda: "r1",
