@@ -1,4 +1,4 @@
-"""What the audit log keeps beside calls: tokens, limits, connectors that changed, alarms, sessions, looks into it."""
+"""What the audit log keeps beside calls: tokens, limits, changed connectors, alarms, sessions, unknown documents."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     and `after`, the `digest` of its record, and the `account` of the machine beside the name that was given. Of the
     log itself (`audit`): who was to `resolve` a hash, to `search` for whose it is, or to `forget` them, that they are
     `forgotten`, and that it was `refused`. Of the confirmation page (`session`): `begun` or `ended`.
+
+    Of query text that a connector sent and that is no registered document (`document`): `unknown`; `layout` when it
+    differs from that of `endpoint` in its layout alone; or `unreadable`. `digest` is the SHA-256 of the text,
+    `operation` the name that it gives itself, and `shape` the text without any value, alias or comment, in pieces.
     """
 
     time: str
-    event: Literal["grant", "limit", "budget", "connector", "alert", "audit", "session"]
+    event: Literal["grant", "limit", "budget", "connector", "alert", "audit", "session", "document"]
     what: str
     bff: str = ""
     tenant: str | None = None
@@ -41,3 +45,5 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None = None
     digest: str | None = None
     account: str | None = None
+    operation: str | None = None
+    shape: tuple[str, ...] = ()

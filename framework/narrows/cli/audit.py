@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from narrows.audit.search import Wanted
 
 _PAUSE_S = 1.0
-_EVENTS = ("call", "grant", "limit", "budget", "policy", "review", "connector", "alert", "session", "audit")
+_EVENTS = ("call", "grant", "limit", "budget", "policy", "review", "connector", "alert", "session", "document", "audit")
 _OUTCOMES = ("ok", "denied", "refused", "failed", "cancelled")
 
 

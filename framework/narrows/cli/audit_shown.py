@@ -80,7 +80,8 @@ def _event_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Everything that an event says, by the names of its fields."""
     for name, value in record.items():
         if name not in ("time", "event", "what"):
-            yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            between = "" if name == "shape" else ", "  # it is one text, in pieces
+            yield name, between.join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _through(actors: Any) -> str:

@@ -141,9 +141,12 @@ class Bff:
             ceiling=ceiling,
         )
 
-    def document(self, name: str, **guards: Unpack[Guards]) -> None:
-        """Declare the document `queries/<name>.graphql` as an endpoint. See `Guards`; `uses` follows from it."""
-        self.documents.append(Declared(name=name, where=_caller(), guards=_frozen(guards)))
+    def document(self, name: str, *, ids: Sequence[str] = (), **guards: Unpack[Guards]) -> None:
+        """Declare the document `queries/<name>.graphql` as an endpoint. See `Guards`; `uses` follows from it.
+
+        `ids` are names under which programs know it already, such as those that Relay gave it; its hash needs none.
+        """
+        self.documents.append(Declared(name=name, where=_caller(), guards=_frozen(guards), ids=_freeze(ids)))
 
     def join(self, on: type[msgspec.Struct], *, uses: Uses) -> Callable[[F], F]:
         """Add a field to a type in GraphQL: the function takes all parents in a list, and answers a value for each."""

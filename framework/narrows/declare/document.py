@@ -40,11 +40,15 @@ class Graphql(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """One document as a team declares it: its name, which is that of its file, and its guards."""
+    """One document as a team declares it: its name, which is that of its file, its guards, and other ids of it.
+
+    `ids` are names under which programs know it already, such as those that another registry gave it.
+    """
 
     name: str
     where: str
     guards: Mapping[str, Any]
+    ids: tuple[str, ...] = ()
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +61,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 class Document(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A document, compiled at start: `sha256` is the hash of its source (64 lower-case hex digits).
 
-    `variables` is the type that its variables are decoded by, all at once; unknown ones are refused.
+    `variables` is the type that its variables are decoded by, all at once; unknown ones are refused. `ids` are other
+    ids that it is asked for by.
     """
 
     name: str
@@ -66,3 +71,4 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     operation: Literal["query", "mutation"]
     variables: type[msgspec.Struct]
     fields: Sequence[Field] = ()
+    ids: tuple[str, ...] = ()

@@ -30,6 +30,7 @@ from narrows.declare.endpoint import Endpoint
 from narrows.declare.types import Input
 from narrows.errors import Refusal, StartRefused
 from narrows.surfaces.graphql.execution import execution
+from narrows.surfaces.graphql.ids import id_refusals
 from narrows.surfaces.graphql.schema import Schema
 from narrows.surfaces.graphql.selection import Selecting
 
@@ -39,6 +40,8 @@ def make_documents(bff: Bff, schema: Schema) -> list[Endpoint]:
     found: list[Endpoint] = []
     if bff.graphql_surface is None:
         return found
+    if faults := [*id_refusals(bff)]:
+        raise StartRefused(faults)
     for declared in bff.documents:
         path = bff.graphql_surface.queries / f"{declared.name}.graphql"
         found.append(_compile(bff, schema, declared, path.read_bytes().decode("utf-8"), str(path)))
@@ -76,6 +79,7 @@ def _compile(bff: Bff, schema: Schema, declared: Declared, source: str, where: s
         operation="mutation" if operation.operation.value == "mutation" else "query",
         variables=variables,
         fields=tuple(Field(endpoint=name, times=times) for name, times in used.items()),
+        ids=declared.ids,
     )
     return Endpoint(
         id=f"{bff.name}.{declared.name}",
