@@ -311,13 +311,15 @@ class Call:
     stand-in (of `stand_ins`, which only grows; it has an index), and `recalled` are those of an earlier one.
     `commitment` is what a live write has claimed; `replayed` says that its answer is one that was kept, and `recorded`
     that what it did is on its way into the audit log. `decision` is what a person decided of the rehearsal
-    `rehearsal_id`. `children` are the fields that a document asked for, in the order in which it did.
+    `rehearsal_id`. `children` are the fields that a document asked for, in the order in which it did, and
+    `batches` its joins by their places in it (`surfaces/graphql/joins.py`).
     """
 
     __slots__ = (
         "allowance",
         "answer",
         "arguments",
+        "batches",
         "budget",
         "caller",
         "children",
@@ -439,6 +441,7 @@ class Call:
         self.decision: Literal["allow", "refuse"] | None = None
         self.rehearsal_id: str | None = None
         self.children: list[Asked] = []
+        self.batches: dict[tuple[str, ...], Any] = {}
         self.answer: Any = None
         self.reply: Reply | None = None
 

@@ -148,12 +148,17 @@ class Bff:
         """
         self.documents.append(Declared(name=name, where=_caller(), guards=_frozen(guards), ids=_freeze(ids)))
 
-    def join(self, on: type[msgspec.Struct], *, uses: Uses) -> Callable[[F], F]:
-        """Add a field to a type in GraphQL: the function takes all parents in a list, and answers a value for each."""
+    def join(self, on: type[msgspec.Struct], *, uses: Uses | None = None) -> Callable[[F], F]:
+        """Add a field to a type in GraphQL: the function takes all parents in a list, and answers a value for each.
+
+        `uses` names every read that it may send, once each for each place in a document unless `.times(n)`. Further
+        parameters are arguments of the field, and no object ids.
+        """
 
         def keep(function: F) -> F:
+            sends = None if uses is None else tuple(uses)
             self.joins.append(
-                Join(on=on, name=function.__name__, function=function, where=place_of(function), uses=tuple(uses))
+                Join(on=on, name=function.__name__, function=function, where=place_of(function), uses=sends)
             )
             return function
 

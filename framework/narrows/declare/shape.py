@@ -53,7 +53,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def many(self) -> bool:
         """Whether it is a list, so that a query may repeat it."""
-        return get_origin(_unannotated(self.type)) in (list, tuple, set, frozenset)
+        return get_origin(unannotated(self.type)) in (list, tuple, set, frozenset)
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -184,14 +184,14 @@ def _parameter(
     return Parameter(
         name=parameter.name,
         source=found,
-        type=_without_none(kind),
+        type=without_none(kind),
         default=parameter.default,
         # A document takes all its variables from its call, because one that was not sent is not there.
         passed=found != "variable",
     )
 
 
-def _unannotated(kind: Any) -> Any:
+def unannotated(kind: Any) -> Any:
     """The type inside `Annotated`."""
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
@@ -201,7 +201,7 @@ def bare(info: Any) -> Any:
     return info.type if isinstance(info, msgspec.inspect.Metadata) else info
 
 
-def _without_none(kind: Any) -> Any:
+def without_none(kind: Any) -> Any:
     """`X | None` → X: in a query or path there is no null, only absence."""
     if get_origin(kind) not in (Union, types.UnionType):
         return kind
@@ -227,7 +227,7 @@ def _takes_none(kind: Any) -> bool:
 
 
 def _is_struct(kind: Any, base: type) -> bool:
-    inner = _unannotated(kind)
+    inner = unannotated(kind)
     return isinstance(inner, type) and issubclass(inner, base)
 
 

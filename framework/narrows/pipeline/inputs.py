@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import inspect as mi
@@ -24,7 +25,7 @@ def refuse_unsafe(preparing: Preparing) -> None:
         _refuse_text(preparing, parameter)
     for parameter in (*texts, *shape.of("body")):
         for leaf in leaves(parameter.type, parameter.name):
-            _refuse_leaf(preparing, leaf.path, bare(leaf.info))
+            refuse_leaf(preparing.refuse, leaf.path, bare(leaf.info))
 
 
 def _refuse_text(preparing: Preparing, parameter: Parameter) -> None:
@@ -38,12 +39,13 @@ def _refuse_text(preparing: Preparing, parameter: Parameter) -> None:
         preparing.refuse("default-wrong", rule, f"give `{name}` a default within its bounds")
 
 
-def _refuse_leaf(preparing: Preparing, path: str, info: Any) -> None:
+def refuse_leaf(refuse: Callable[[str, str, str], None], path: str, info: Any) -> None:
+    """Refuse what takes anything, or as much as somebody likes to send."""
     match info:
         case mi.AnyType() | mi.RawType() | mi.CustomType():
-            preparing.refuse("input-untyped", f"`{path}` takes anything", f"give `{path}` a type")
+            refuse("input-untyped", f"`{path}` takes anything", f"give `{path}` a type")
         case mi.StrType(max_length=None) | mi.BytesType(max_length=None):
-            preparing.refuse(
+            refuse(
                 "input-unbounded",
                 f"`{path}` is text without a bound",
                 f"use a ready type such as ShortText, or Annotated[str, Meta(max_length=…)] for `{path}`",
@@ -56,13 +58,13 @@ def _refuse_leaf(preparing: Preparing, path: str, info: Any) -> None:
             | mi.DictType(max_length=None)
             | mi.FrozenDictType(max_length=None)
         ):
-            preparing.refuse(
+            refuse(
                 "input-unbounded",
                 f"`{path}` is a list without a bound",
                 f"use Annotated[list[…], Meta(max_length=…)] for `{path}`",
             )
         case mi.StructType(forbid_unknown_fields=False, cls=cls):
-            preparing.refuse(
+            refuse(
                 "input-open",
                 f"{cls.__name__} takes unknown keys",
                 f"derive {cls.__name__} from narrows.Input",

@@ -96,11 +96,16 @@ def _entry(preparing: Preparing, watch: Callable[[Step], Step] | None) -> Entry:
         shape=preparing.shape,
         steps=tuple(map(watch, steps)) if watch else steps,
         child_steps=child_steps,
-        allowance=Allowance(used, _asks(used), _asks({o: n for o, n in used.items() if o.kind == "read"})),
+        allowance=allowance_of(used),
         ceiling=preparing.ceiling,
         scopes=tuple(preparing.scopes()),
         declaration=preparing.declaration,
     )
+
+
+def allowance_of(used: Mapping[Operation[..., Any], int]) -> Allowance:
+    """What may be sent, if these operations may be, each as often as it says."""
+    return Allowance(used, _asks(used), _asks({o: n for o, n in used.items() if o.kind == "read"}))
 
 
 def _roles(settings: Settings, endpoints: Iterable[Endpoint], refusals: list[Refusal]) -> LiveRoles:
