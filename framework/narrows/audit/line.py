@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 Text = str | int | float | bool | None
-Document = Mapping[str, Text | tuple[str, ...] | Mapping[str, Text]]
+Document = Mapping[str, Text | tuple[str, ...] | tuple[Mapping[str, Text], ...] | Mapping[str, Text]]
 
 LONGEST = 512
 
@@ -56,8 +56,8 @@ def _bounded(value: Any) -> Any:
     return value
 
 
-def _each(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(_short(value) for value in values)
+def _each(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(_bounded(value) for value in values)
 
 
 def _short(text: str) -> str:

@@ -13,19 +13,6 @@ _KEY_BYTES = 16
 _HASH_BYTES = 16
 
 
-class FieldAsked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A field that a document asked of an endpoint: `rule` and `domain` say what decided, `outcome` how it ended.
-
-    One whose document ended before it is `cancelled`.
-    """
-
-    endpoint: str
-    outcome: str
-    rule: str | None = None
-    domain: str | None = None
-    problem: str | None = None
-
-
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of a call. It holds no token, no name of a person, and of the arguments no free text.
 
@@ -42,7 +29,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     `arguments` are those of the call that a record may show (`narrows.audit.redaction`), and the id in `domain` is one
     of them; `hidden` names the others, and `arguments_digest` is one of all of them under the caller's own key. `size`
     is that of the answer's body, in bytes, and `records` how many items its lists and mappings hold, at least one.
-    `fields` are those that a document asked of endpoints, in that order.
+    `fields` are those that a document asked of endpoints, in that order: `endpoint`, `outcome`, and if they are known
+    `rule`, `domain` and `problem`; one whose document ended before it is `cancelled`.
     """
 
     time: str
@@ -79,7 +67,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     decision: Literal["allow", "refuse"] | None = None
     receipt: str | None = None
     idempotency: Literal["first", "replayed"] | None = None
-    fields: tuple[FieldAsked, ...] = ()
+    fields: tuple[Mapping[str, str], ...] = ()
 
 
 def timestamp(now_s: float) -> str:

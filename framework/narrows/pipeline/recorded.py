@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from narrows.audit.persons import arguments_digest
-from narrows.audit.record import FieldAsked, Record, timestamp
+from narrows.audit.record import Record, timestamp
 from narrows.audit.redaction import Redactor, Told, written
 from narrows.call import Asked, Call, Mode, Reply
 from narrows.declare.endpoint import Endpoint
@@ -120,15 +120,12 @@ def _digest(call: Call) -> str | None:
     return arguments_digest(call.named, written(call.arguments))
 
 
-def _field(child: Asked) -> FieldAsked:
+def _field(child: Asked) -> dict[str, str]:
     """What is told of one field of a document."""
-    return FieldAsked(
-        endpoint=child.endpoint.id,
-        outcome=child.outcome,
-        rule=child.rule,
-        domain=child.domain,
-        problem=child.problem.type if child.problem is not None else None,
-    )
+    problem = child.problem.type if child.problem is not None else None
+    told = {"rule": child.rule, "domain": child.domain, "problem": problem}
+    known = {name: text for name, text in told.items() if text is not None}
+    return {"endpoint": child.endpoint.id, "outcome": child.outcome, **known}
 
 
 def _idempotency(call: Call) -> Literal["first", "replayed"] | None:

@@ -96,6 +96,7 @@ def test_record_is_one_canonical_line() -> None:
         "decision": None,
         "receipt": "r-1",
         "idempotency": "first",
+        "fields": [],
         "status": 201,
         "tenant": "acme",
         "time": "2026-11-21T12:00:00.123Z",

@@ -180,6 +180,7 @@ async def test_an_answer_has_one_record_and_one_span() -> None:
         "decision": None,
         "receipt": None,
         "idempotency": None,
+        "fields": [],
     }
     assert ended.span.ends == [(200, None)]
     assert ended.span.attributes == {
