@@ -104,11 +104,23 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     actors: tuple[str, ...] = ()
 
 
+class Posed(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """How a GraphQL request was posed: its method, and the media type that it is answered in, problems too.
+
+    `text` is the query text that it sent in place of an id. `problem` says why it leads to no document.
+    """
+
+    method: str
+    media: str
+    text: str | None = None
+    problem: Problem | None = None
+
+
 class Raw(msgspec.Struct, kw_only=True):
     """What a way in hands over: text as it came, nothing decided, no object of a web framework.
 
-    `variables` are those of a GraphQL document, as JSON. `read_body(cap)` reads the body and raises `ContentTooLarge`
-    past `cap` bytes.
+    `variables` are those of a GraphQL document, as JSON, and `posed` says how it was asked for: its body was judged and
+    read before. `read_body(cap)` reads the body and raises `ContentTooLarge` past `cap` bytes.
     """
 
     path: Mapping[str, str] = {}
@@ -116,6 +128,7 @@ class Raw(msgspec.Struct, kw_only=True):
     headers: Mapping[str, Sequence[str]] = {}
     peer: str = ""
     variables: bytes | None = None
+    posed: Posed | None = None
     read_body: Callable[[int], Awaitable[bytes]]
 
     def header(self, name: str) -> str | None:
@@ -310,15 +323,16 @@ class Call:
     because a rehearsal gave them. `made` are the answers that a rehearsal made up, `sources` tells which of them gave a
     stand-in (of `stand_ins`, which only grows; it has an index), and `recalled` are those of an earlier one.
     `commitment` is what a live write has claimed; `replayed` says that its answer is one that was kept, and `recorded`
-    that what it did is on its way into the audit log. `decision` is what a person decided of the rehearsal
-    `rehearsal_id`. `children` are the fields that a document asked for, in the order in which it did, and
-    `batches` its joins by their places in it (`surfaces/graphql/joins.py`).
+    that what it did is on its way into the audit log. `at` is the place in a document of the field whose problem ended
+    it. `decision` is what a person decided of the rehearsal `rehearsal_id`. `children` are the fields that a document
+    asked for, in the order in which it did, and `batches` its joins by their places in it (`surfaces/graphql/joins.py`).
     """
 
     __slots__ = (
         "allowance",
         "answer",
         "arguments",
+        "at",
         "batches",
         "budget",
         "caller",
@@ -438,6 +452,7 @@ class Call:
         self.commitment: Claimed | None = None
         self.recorded = False
         self.replayed = False
+        self.at: tuple[str | int, ...] = ()
         self.decision: Literal["allow", "refuse"] | None = None
         self.rehearsal_id: str | None = None
         self.children: list[Asked] = []

@@ -58,6 +58,7 @@ class ChildCall(Call):
         for name in _INHERITED:
             setattr(self, name, getattr(parent, name))
         self.arguments = arguments
+        self.at = ()
         self.decoded = False
         self.given = {}
         self.domain = None

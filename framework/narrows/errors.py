@@ -7,11 +7,12 @@ NarrowsError
 ├── StartRefused             declarations that are unsafe by omission; carries every `Refusal`
 ├── OperationRefused         an operation outside its call, its `uses` or its count (a fault of the handler)
 └── Problem                  an answer with a status, a stable type and a remedy
-    ├── 400  MalformedRequest, AmbiguousCredentials, InvalidInput
+    ├── 400  MalformedRequest, AmbiguousCredentials, InvalidInput, DocumentRequired
     ├── 401  CredentialsMissing, InvalidToken, InteractionRequired
     ├── 402  BudgetExhausted
     ├── 403  ScopeMissing, Forbidden, ConnectorRefused, PersonRequired, CrossSite
-    ├── 404  NotFound              405  MethodNotAllowed
+    ├── 404  NotFound, DocumentNotFound
+    ├── 405  MethodNotAllowed      406  NotAcceptable
     ├── 408  RequestTimeout
     ├── 409  AlreadyAttempted, EffectsDrifted, KeyInUse, ReceiptRefused
     ├── 413  ContentTooLarge       415  UnsupportedMediaType
@@ -173,6 +174,14 @@ class InvalidInput(Problem):
     remedy = "Correct the fields listed in `errors`; each names its rule and its remedy."
 
 
+class DocumentRequired(Problem):
+    """Query text, where only documents run that were registered ahead, and by their id."""
+
+    status = 400
+    title = "Only documents that were registered ahead are run, by their id"
+    remedy = "Register the document with the team of this BFF, and send its `documentId` in place of `query`."
+
+
 class CredentialsMissing(Problem):
     """No credentials (RFC 6750, 3: a challenge without an error code)."""
 
@@ -253,12 +262,28 @@ class NotFound(Problem):
     remedy = "Look up the paths in /openapi.json."
 
 
+class DocumentNotFound(Problem):
+    """No GraphQL document of this id is registered; `code` is the one that Apollo's clients know."""
+
+    status = 404
+    title = "No document of this id is registered"
+    remedy = "Send the id of a registered document; /openapi.json lists them. None can be registered by a request."
+
+
 class MethodNotAllowed(Problem):
     """The path exists, the method does not."""
 
     status = 405
     title = "The method is not allowed here"
     remedy = "Use one of the methods in the `Allow` header."
+
+
+class NotAcceptable(Problem):
+    """None of the media types that the client takes can be given (RFC 9110, 15.5.7)."""
+
+    status = 406
+    title = "No media type that is accepted can be given"
+    remedy = "Send `Accept: application/graphql-response+json, application/json`."
 
 
 class RequestTimeout(Problem):

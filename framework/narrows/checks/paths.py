@@ -13,6 +13,7 @@ from narrows.declare.upstream import Operation
 from narrows.errors import Refusal
 
 _RESERVED = ("/rehearse", "/sandbox", "/rehearsals")
+_GRAPHQL = "/graphql"
 _PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~-]+|\{[a-z_][a-z0-9_]*\}))+")
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _EXAMPLE = 'write it as "/teams/{team_id}/bookings"'
@@ -42,7 +43,7 @@ def form_of_path(declared: Endpoint | Operation[..., Any], known: Set[str]) -> I
 def path_refusals(endpoint: Endpoint, builtins: Iterable[Endpoint]) -> Iterator[Refusal]:
     """A path that Narrows answers itself, and an id that cannot be named in a policy."""
     path = endpoint.path
-    if _is_reserved(path):
+    if _is_reserved(path) or (endpoint.document is None and any(_is_graphql(path, own) for own in builtins)):
         yield refuse("path-reserved", endpoint, f"{path} lies under a base path of Narrows", "choose another path")
     elif any(_outline(path) == _outline(own.path) and endpoint.method != own.method for own in builtins):
         yield refuse("path-reserved", endpoint, f"{path} is a path of Narrows itself", "choose another path")
@@ -80,6 +81,11 @@ def collisions(endpoints: Iterable[Endpoint]) -> Iterator[Refusal]:
 
 def _is_reserved(path: str) -> bool:
     return any(path == base or path.startswith(base + "/") for base in _RESERVED)
+
+
+def _is_graphql(path: str, own: Endpoint) -> bool:
+    """Whether a path lies where a built-in endpoint answers GraphQL, whose documents are below it."""
+    return own.path == _GRAPHQL and (path == _GRAPHQL or path.startswith(_GRAPHQL + "/"))
 
 
 def _outline(path: str) -> str:

@@ -62,7 +62,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A document, compiled at start: `sha256` is the hash of its source (64 lower-case hex digits).
 
     `variables` is the type that its variables are decoded by, all at once; unknown ones are refused. `ids` are other
-    ids that it is asked for by.
+    ids that it is asked for by. `operation_name` is the name of its one operation, None for one without.
     """
 
     name: str
@@ -72,3 +72,4 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     variables: type[msgspec.Struct]
     fields: Sequence[Field] = ()
     ids: tuple[str, ...] = ()
+    operation_name: str | None = None

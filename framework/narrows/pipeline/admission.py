@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from narrows.call import Caller, Connector, Mode
+from narrows.call import Caller, Connector, Mode, Posed
 from narrows.declare.types import Money
-from narrows.errors import ConnectorRefused, PersonRequired, ScopeMissing
+from narrows.errors import ConnectorRefused, DocumentRequired, PersonRequired, ScopeMissing
 from narrows.pipeline.challenge import challenge
 from narrows.settings import ConnectorState, Settings
 
@@ -35,6 +35,12 @@ def check_state(connector: Connector, mode: Mode, *, write: bool) -> None:
         f"The connector is in state {connector.state!r}.",
         remedy=_REMEDIES.get(connector.state, _BASE_PATH),
     )
+
+
+def check_ladder(connector: Connector, posed: Posed | None) -> None:
+    """Refuse query text of a program that may name documents by their id alone. Raises `DocumentRequired`."""
+    if posed is not None and posed.text is not None and connector.documents == "id":
+        raise DocumentRequired("The record of the connector lets it name documents by their id alone.")
 
 
 def check_credentials(connector: Connector, now: float) -> None:

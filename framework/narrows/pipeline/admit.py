@@ -8,6 +8,7 @@ from narrows.pipeline.admission import (
     NeededScopes,
     check_credentials,
     check_kind,
+    check_ladder,
     check_named,
     check_price,
     check_scopes,
@@ -43,6 +44,7 @@ def prepare(preparing: Preparing) -> Step | None:
         check_state(known.connector, call.mode, write=writes)
         check_credentials(known.connector, call.now_s())
         if not endpoint.owned:
+            check_ladder(known.connector, call.raw.posed)
             check_named(known.connector, endpoint.id)
             check_scopes(known.connector, scopes.all)
             check_price(known.connector, preparing.ceiling)

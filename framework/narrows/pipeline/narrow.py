@@ -12,10 +12,9 @@ from msgspec import inspect as mi
 from narrows.call import Call, Page, Reply
 from narrows.declare.shape import bare, leaves
 from narrows.errors import AlreadyAttempted
+from narrows.pipeline.replies import JSON
 from narrows.pipeline.step import Preparing, Step
 from narrows.upstreams.narrowing import left_out
-
-JSON = ("content-type", "application/json")
 
 
 def prepare(preparing: Preparing) -> Step:

@@ -1,13 +1,13 @@
 """Step 1: nothing malformed, oversized or meant for another host goes further.
 
 `check_head` and `enter` judge the head of a request before anything is routed; the step itself judges what belongs to
-the body.
+the body, by `check_body`. That of a GraphQL request is judged by its surface, because it tells which document is meant.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
 from narrows.call import Call, Mode
@@ -84,16 +84,25 @@ def prepare(preparing: Preparing) -> Step:
     takes_body = preparing.shape.body is not None
 
     async def receive(call: Call) -> None:
-        headers = call.raw.headers
-        length = _length(headers.get("content-length", ()), cap)
-        if "content-encoding" in headers:
-            raise UnsupportedMediaType("The body is encoded.")
-        if takes_body:
-            _check_type(call.raw.header("content-type"))
-        elif length or "transfer-encoding" in headers:
-            raise MalformedRequest("This endpoint takes no body.", remedy="Send the request without a body.")
+        if call.raw.posed is None:
+            check_body(call.raw.headers, cap, takes_body=takes_body)
 
     return receive
+
+
+def check_body(headers: Mapping[str, Sequence[str]], cap: int, *, takes_body: bool) -> None:
+    """Judge what the headers say of the body, before it is read.
+
+    Raises `ContentTooLarge`, `MalformedRequest` and `UnsupportedMediaType`.
+    """
+    length = _length(headers.get("content-length", ()), cap)
+    if "content-encoding" in headers:
+        raise UnsupportedMediaType("The body is encoded.")
+    if takes_body:
+        types = headers.get("content-type", ())
+        _check_type(types[0] if len(types) == 1 else None)
+    elif length or "transfer-encoding" in headers:
+        raise MalformedRequest("This endpoint takes no body.", remedy="Send the request without a body.")
 
 
 def _length(lengths: Sequence[str], cap: int) -> int:

@@ -8,7 +8,7 @@ from typing import Literal
 from narrows.audit.persons import arguments_digest
 from narrows.audit.record import Record, timestamp
 from narrows.audit.redaction import Redactor, Told, written
-from narrows.call import Asked, Call, Mode, Reply
+from narrows.call import Asked, Call, Mode, Reply, Way
 from narrows.declare.endpoint import Endpoint
 from narrows.errors import Problem
 from narrows.pipeline.outgoing import records_in
@@ -33,7 +33,8 @@ class Recorder:
             bff=call.endpoint.bff,
             mode=call.mode,
             way=call.way,
-            method=call.endpoint.method,
+            # A document that queries can also be asked for by POST.
+            method=call.raw.posed.method if call.raw.posed else call.endpoint.method,
             status=reply.status,
             outcome=outcome,
             problem=problem.type if problem else None,
@@ -63,7 +64,9 @@ class Recorder:
             fields=tuple(map(_field, call.children)),
         )
 
-    def uncalled(self, trace_id: str, method: str, peer: str, problem: Problem, mode: Mode) -> Record:
+    def uncalled(
+        self, trace_id: str, method: str, peer: str, problem: Problem, mode: Mode, way: Way = "rest"
+    ) -> Record:
         """The record of a request that never became a call."""
         return Record(
             time=timestamp(self._now()),
@@ -71,7 +74,7 @@ class Recorder:
             endpoint="",
             bff="",
             mode=mode,
-            way="rest",
+            way=way,
             method=method[:16],
             status=problem.status,
             outcome=outcome_of(problem),

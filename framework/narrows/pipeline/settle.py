@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from narrows.audit.log import RecordLog
 from narrows.audit.record import Record
-from narrows.call import Call, Claimed, Mode, Reply
+from narrows.call import Call, Claimed, Mode, Reply, Way
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.types import Money
 from narrows.errors import InternalError, Problem, Unavailable
@@ -20,7 +20,7 @@ from narrows.pipeline.measuring import measure
 from narrows.pipeline.offering import Offers
 from narrows.pipeline.recorded import Recorder, mark, outcome_of
 from narrows.pipeline.rehearsal import owner_of, write_document
-from narrows.pipeline.replies import SAFE, problem_reply
+from narrows.pipeline.replies import JSON, SAFE, in_utf8, problem_reply
 from narrows.stores import Commits, Rehearsals
 from narrows.telemetry import CallSpan, Telemetry
 from narrows.upstreams.commitment import outcomes_of
@@ -85,7 +85,7 @@ class Settle:
         if fault is None:
             return await self._done(call)
         if isinstance(fault, Problem):
-            return await self._refused(call, fault)
+            return await self._refused(call, fault, call.at)
         return await self._failed(call, fault)
 
     def cancelled(self, call: Call) -> None:
@@ -128,23 +128,26 @@ class Settle:
         problem: Problem,
         mode: Mode = "live",
         fault: Exception | None = None,
+        *,
+        media: str | None = None,
     ) -> Reply:
-        """End a request that never became a call; `fault` is told to the operators."""
+        """End a request that never became a call; `fault` is told to the operators, `media` is that of GraphQL."""
         if fault is not None:
             _log.error("a request failed outside the pipeline: %s", tell(fault))
-        record = self._recorder.uncalled(span.trace_id, method, peer, problem, mode)
+        way: Way = "rest" if media is None else "graphql"
+        record = self._recorder.uncalled(span.trace_id, method, peer, problem, mode, way)
         if not self._is_put_down(record):
             problem = Unavailable(headers={"Retry-After": "5"})
         span.end(problem.status, problem.type)
-        return problem_reply(problem, span.trace_id)
+        return problem_reply(problem, span.trace_id, media=media)
 
-    def unrecorded(self, span: CallSpan, fault: Exception) -> Reply:
+    def unrecorded(self, span: CallSpan, fault: Exception, media: str | None = None) -> Reply:
         """End a request that could not be recorded, before anything of it was begun."""
         if not isinstance(fault, Unavailable):
             _log.error("the audit log does not open: %s", tell(fault))
         problem = Unavailable(headers={"Retry-After": "5"})
         span.end(problem.status, problem.type)
-        return problem_reply(problem, span.trace_id)
+        return problem_reply(problem, span.trace_id, media=media)
 
     async def _done(self, call: Call) -> Reply:
         """End a call that was answered; a rehearsal is kept first, because the reply leads to it."""
@@ -162,14 +165,16 @@ class Settle:
             reply = reply._replace(headers=[*reply.headers, *limits])
         if call.replayed:
             reply = reply._replace(headers=[*reply.headers, REPLAYED])
+        if (media := _media(call)) is not None:
+            reply = reply._replace(headers=[_typed(header, media) for header in reply.headers])
         named = {name for name, _ in reply.headers}
         safe = [header for header in SAFE if header[0] not in named]
         # A page for a person can tell of a refusal too: its status says so.
         outcome = "ok" if reply.status < 400 else "refused"
         return await self._end(call, reply._replace(headers=[*reply.headers, *safe]), None, outcome)
 
-    async def _refused(self, call: Call, problem: Problem) -> Reply:
-        reply = problem_reply(problem, call.span.trace_id, call.sent, call.unknown)
+    async def _refused(self, call: Call, problem: Problem, at: Sequence[str | int] = ()) -> Reply:
+        reply = problem_reply(problem, call.span.trace_id, call.sent, call.unknown, media=_media(call), at=at)
         return await self._end(call, reply, problem, outcome_of(problem))
 
     async def _failed(self, call: Call, fault: Exception) -> Reply:
@@ -222,7 +227,7 @@ class Settle:
         """Write the record and end the span."""
         if call.way != "self-test" and not await self._is_kept(call, self._recorder.of(call, reply, problem, outcome)):
             problem, outcome = Unavailable(headers={"Retry-After": "5"}), "failed"
-            reply = problem_reply(problem, call.span.trace_id, call.sent, call.unknown)
+            reply = problem_reply(problem, call.span.trace_id, call.sent, call.unknown, media=_media(call))
         self._close(call, reply, problem, outcome)
         if call.endpoint in self._ageing:
             return reply._replace(headers=[*reply.headers, *self._ageing[call.endpoint]])
@@ -253,6 +258,16 @@ class Settle:
         except Exception as fault:  # whatever the sink raises: no success without its record
             return _not_kept(fault)
         return True
+
+
+def _media(call: Call) -> str | None:
+    """The type in which a GraphQL request is answered; None for any other."""
+    return None if call.raw.posed is None else call.raw.posed.media
+
+
+def _typed(header: tuple[str, str], media: str) -> tuple[str, str]:
+    """A header of an answer to a GraphQL request: what is JSON has the type that was asked for."""
+    return (header[0], in_utf8(media)) if header == JSON else header
 
 
 def _not_concluded(fault: Exception) -> None:

@@ -258,7 +258,7 @@ class Plan:
 
     async def call(self, entry: Entry, mode: Mode, raw: Raw, *, way: Way, span: CallSpan) -> Reply:
         """Take one request through the pipeline: the only way to reach a handler."""
-        if way != "self-test" and (unkept := await self.room(span)) is not None:
+        if way != "self-test" and (unkept := await self._room_for(raw, span)) is not None:
             return unkept
         endpoint = entry.endpoint
         span.name(endpoint.method, endpoint.path)
@@ -280,12 +280,18 @@ class Plan:
         )
         return await run(call, entry.steps, self.settle, self.settings.limits.call_s)
 
-    async def room(self, span: CallSpan) -> Reply | None:
-        """Wait until a request can be recorded; what it is answered when it cannot, and then nothing is begun."""
+    async def _room_for(self, raw: Raw, span: CallSpan) -> Reply | None:
+        return await self.room(span, raw.posed.media if raw.posed else None)
+
+    async def room(self, span: CallSpan, media: str | None = None) -> Reply | None:
+        """Wait until a request can be recorded; what it is answered when it cannot, and then nothing is begun.
+
+        `media` is the type of the answer to a GraphQL request.
+        """
         try:
             await self.log.room()
         except Exception as fault:  # whatever the store raises: no answer without its record
-            return self.settle.unrecorded(span, fault)
+            return self.settle.unrecorded(span, fault, media)
         return None
 
     async def revoke(self, issuer: str, subject: str, at: float) -> None:

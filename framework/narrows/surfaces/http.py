@@ -7,7 +7,7 @@ One outer layer sees every request, also those that lead nowhere (404, 405): bef
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
@@ -32,19 +32,25 @@ from narrows.settings import Settings, load_settings
 from narrows.surfaces.asgi import body_reader, headers_of, parse_query, send_reply, unless_gone
 from narrows.surfaces.builtins import builtins
 from narrows.surfaces.confirming import confirming
+from narrows.surfaces.graphql.accepting import media_for
+from narrows.surfaces.graphql.dispatch import METHODS, Dispatch, Incoming, is_graphql
+from narrows.surfaces.graphql.gate import PATH as GRAPHQL
+from narrows.surfaces.graphql.gate import gates
 from narrows.surfaces.selftest import prove
 from narrows.telemetry import CallSpan
 
 _STATE = "narrows"
+_NAME = "document"
 
 
 class Arrival(msgspec.Struct):
-    """A request between the outer layer and its route."""
+    """A request between the outer layer and its route; `media` is that of the answer if it is GraphQL."""
 
     method: str
     mode: Mode
     span: CallSpan
     peer: str
+    media: str | None = None
 
 
 class Application:
@@ -54,14 +60,16 @@ class Application:
         """Make the plan and the routes. Raises `StartRefused`, `SettingsError` and `PolicyError`."""
         own = builtins(bff, settings, lambda: self.document, lambda: self.plan.rehearsals, lambda: self.plan.commits)
         own += confirming(lambda: self.plan)
+        own += gates() if bff.graphql_surface is not None else []
         self.plan = Plan(bff, settings, own, around, documents=documents_of(bff))
         self.document = document(self.plan)
         self._around = around or Surroundings()
         self._hosts = settings.accepted_hosts()
         self._cap = settings.limits.target_bytes
         self._refusal = ""
+        self._graphql = Dispatch(self.plan.entries, settings.limits) if bff.graphql_surface is not None else None
         self._litestar = Litestar(
-            route_handlers=[_route(self.plan, path, methods) for path, methods in self.plan.routes().items()],
+            route_handlers=_routes(self.plan, self._graphql),
             openapi_config=None,
             logging_config=None,
             lifespan=[self._lifespan],
@@ -89,11 +97,12 @@ class Application:
 
     def _arrive(self, scope: Any, method: str) -> Arrival:
         span = self.plan.telemetry.start_call(method, scope["headers"])
-        return Arrival(method, "live", span, scope["client"][0] if scope.get("client") else "")
+        media = media_for(scope["headers"]) if self._graphql is not None and is_graphql(scope["path"]) else None
+        return Arrival(method, "live", span, scope["client"][0] if scope.get("client") else "", media)
 
     async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
         arrival = self._arrive(scope, scope["method"])
-        if (unkept := await self.plan.room(arrival.span)) is not None:
+        if (unkept := await self.plan.room(arrival.span, arrival.media)) is not None:
             await send_reply(send, unkept)
             return
         # A server that does not keep the path as it came has decoded it: what is decoded once is not decoded again.
@@ -163,6 +172,16 @@ def app(bff: Bff, settings: Settings | None = None, around: Surroundings | None 
     return Application(bff, settings or load_settings(bff.folder / "narrows.toml"), around)
 
 
+def _routes(plan: Plan, graphql: Dispatch | None) -> list[ASGIRouteHandler]:
+    """Every path with its methods; those of GraphQL are led by what a request says, and not by its path alone."""
+    routes = plan.routes()
+    if graphql is None:
+        return [_route(plan, path, methods) for path, methods in routes.items()]
+    own = [_graphql_route(plan, path, graphql) for path in (GRAPHQL, f"{GRAPHQL}/{{{_NAME}}}")]
+    documents = {entry.endpoint.path for entry in plan.entries if entry.endpoint.document is not None} | {GRAPHQL}
+    return own + [_route(plan, path, methods) for path, methods in routes.items() if path not in documents]
+
+
 def _route(plan: Plan, path: str, methods: Mapping[str, Entry]) -> ASGIRouteHandler:
     """One path with all its methods; a method that is not declared is answered 405 here (RFC 9110, 15.5.6)."""
     allow = ", ".join(sorted(methods))
@@ -171,18 +190,36 @@ def _route(plan: Plan, path: str, methods: Mapping[str, Entry]) -> ASGIRouteHand
         arrival: Arrival = scope["state"][_STATE]
         entry = methods.get(arrival.method)
         if entry is None:
-            problem = MethodNotAllowed(headers={"Allow": allow})
-            arrival.span.name(arrival.method, path)
-            await send_reply(send, _settle(plan, arrival, problem))
+            await send_reply(send, _not_allowed(plan, arrival, path, allow))
         elif (reply := await _call(plan, entry, arrival, scope, receive)) is not None:
             await send_reply(send, reply)
 
     return ASGIRouteHandler(_template(path), copy_scope=False)(serve)
 
 
+def _graphql_route(plan: Plan, path: str, graphql: Dispatch) -> ASGIRouteHandler:
+    """A path of GraphQL: the same for all documents, so that it tells of none."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        arrival: Arrival = scope["state"][_STATE]
+        if arrival.method not in METHODS:
+            await send_reply(send, _not_allowed(plan, arrival, path, ", ".join(METHODS)))
+        elif (reply := await _pose(plan, graphql, arrival, scope, receive)) is not None:
+            await send_reply(send, reply)
+
+    return ASGIRouteHandler(_template(path), copy_scope=False)(serve)
+
+
+def _not_allowed(plan: Plan, arrival: Arrival, path: str, allow: str) -> Reply:
+    arrival.span.name(arrival.method, path)
+    return _settle(plan, arrival, MethodNotAllowed(headers={"Allow": allow}))
+
+
 def _settle(plan: Plan, arrival: Arrival, problem: Problem, fault: Exception | None = None) -> Reply:
     """End what never became a call."""
-    return plan.settle.uncalled(arrival.span, arrival.method, arrival.peer, problem, arrival.mode, fault)
+    return plan.settle.uncalled(
+        arrival.span, arrival.method, arrival.peer, problem, arrival.mode, fault, media=arrival.media
+    )
 
 
 def documents_of(bff: Bff) -> list[Endpoint]:
@@ -201,24 +238,41 @@ def _template(path: str) -> str:
 
 
 async def _call(plan: Plan, entry: Entry, arrival: Arrival, scope: Any, receive: Receive) -> Reply | None:
-    """Build the call and take it through the pipeline; a client that goes away cancels a read, never a write."""
+    """Build the call and take it through the pipeline."""
     try:
         query = parse_query(scope["query_string"])
     except Problem as problem:
         return _settle(plan, arrival, problem)
-    variables = None
-    if entry.endpoint.document is not None:
-        variables = next((value.encode() for name, value in query if name == "variables"), None)
-        query = []
     raw = Raw(
         path=scope["path_params"],
         query=query,
-        variables=variables,
         headers=headers_of(scope["headers"]),
         peer=arrival.peer,
         read_body=body_reader(receive),
     )
-    calling = plan.call(entry, arrival.mode, raw, way="rest", span=arrival.span)
+    return await _unless_gone(plan.call(entry, arrival.mode, raw, way="rest", span=arrival.span), entry, receive)
+
+
+async def _pose(plan: Plan, graphql: Dispatch, arrival: Arrival, scope: Any, receive: Receive) -> Reply | None:
+    """The same for a request of GraphQL, once it is known which document it means."""
+    try:
+        query = parse_query(scope["query_string"])
+    except Problem as problem:
+        return _settle(plan, arrival, problem)
+    incoming = Incoming(
+        method=arrival.method,
+        name=scope["path_params"].get(_NAME),
+        query=query,
+        headers=headers_of(scope["headers"]),
+        peer=arrival.peer,
+        read_body=body_reader(receive),
+    )
+    entry, raw = await graphql.lead(incoming)
+    return await _unless_gone(plan.call(entry, arrival.mode, raw, way="graphql", span=arrival.span), entry, receive)
+
+
+async def _unless_gone(calling: Coroutine[Any, Any, Reply], entry: Entry, receive: Receive) -> Reply | None:
+    """A client that goes away cancels a read, never a write."""
     if entry.endpoint.kind == "write" or entry.endpoint.builtin:
         return await calling
     return await unless_gone(asyncio.ensure_future(calling), receive)

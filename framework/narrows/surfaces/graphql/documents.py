@@ -77,6 +77,7 @@ def _compile(bff: Bff, schema: Schema, declared: Declared, source: str, where: s
         source=source,
         sha256=hashlib.sha256(source.encode()).hexdigest(),
         operation="mutation" if operation.operation.value == "mutation" else "query",
+        operation_name=operation.name.value if operation.name else None,
         variables=variables,
         fields=tuple(Field(endpoint=name, times=times) for name, times in used.items()),
         ids=declared.ids,

@@ -19,6 +19,7 @@ def execution(schema: Schema, document: DocumentNode) -> Callable[[Call, Mapping
         if hasattr(result, "__await__"):
             result = await result
         if result.errors:
+            call.at = tuple(result.errors[0].path or ())
             raise result.errors[0].original_error or result.errors[0]
         return result.data
 
