@@ -325,7 +325,7 @@ class Call:
     `commitment` is what a live write has claimed; `replayed` says that its answer is one that was kept, and `recorded`
     that what it did is on its way into the audit log. `at` is the place in a document of the field whose problem ended
     it. `decision` is what a person decided of the rehearsal `rehearsal_id`. `children` are the fields that a document
-    asked for, in the order in which it did, and `batches` its joins by their places in it (`surfaces/graphql/joins.py`).
+    asked for, in the order in which it did, and `batches` its joins by their places (`surfaces/graphql/joins.py`).
     """
 
     __slots__ = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import unquote
 
 import httpx
@@ -45,7 +45,7 @@ class Odd(Problem):
 class Menu(Narrow):
     """What there is."""
 
-    dishes: list[str]
+    dishes: Annotated[list[str], msgspec.Meta(max_length=50)]
 
 
 class Order(Input):
