@@ -15,12 +15,13 @@ from narrows.audit.keys import key_faults
 from narrows.checks.handlers import handler_refusals
 from narrows.cli.checking_connectors import gate_refusals, read_files, template_refusals
 from narrows.declare.bff import Bff
+from narrows.declare.endpoint import Endpoint
 from narrows.errors import NarrowsError, PolicyError, Refusal, SettingsError, StartRefused
 from narrows.governance.policy import Gate
 from narrows.settings import Environment, Settings, load_settings
 from narrows.settings.absent import offline
 from narrows.stores.opening import place_faults
-from narrows.surfaces.http import Application
+from narrows.surfaces.http import Application, documents_of
 
 _SETTINGS_PLACE = re.compile(r"narrows\.toml \((?P<environment>[a-z]+)\)")
 _ENVIRONMENT = re.compile(r" \(([a-z]+)\)$")
@@ -38,6 +39,7 @@ class Check:
         self.unready: list[str] = []
         self._written, self._unsound = read_files(bff)
         self._registry = registry
+        self._documents = _documents(bff)
         self._text = settings_file.read_text(encoding="utf-8", errors="replace") if settings_file.is_file() else ""
 
     def refusals(self, environments: Iterable[str] = ()) -> list[Refusal]:
@@ -57,7 +59,7 @@ class Check:
         found += handler_refusals(self.bff)
         gate = Gate.of(self.bff)
         found += gate.refusals
-        found += gate_refusals(self.bff, gate, self._written, self._with_registry())
+        found += gate_refusals(self.bff, gate, self._written, self._with_registry(), self._documents or ())
         return _told_once(found)
 
     def _with_registry(self) -> Settings | None:
@@ -84,7 +86,8 @@ class Check:
             yield from (self._fault(line, environment) for line in str(error).splitlines())
             return
         yield from (self._fault(fault, environment) for fault in (*place_faults(settings), *key_faults(settings)))
-        yield from template_refusals(self.bff, self._written, settings)
+        if self._documents is not None:
+            yield from template_refusals(self.bff, self._written, settings, self._documents)
         try:
             Application(self.bff, offline(settings))
         except StartRefused as refused:
@@ -180,3 +183,11 @@ def broken(target: str, error: Exception, file: Path) -> Refusal:
     told = str(error).splitlines()[0] if isinstance(error, _PLAIN) else ""
     rule = f"its module does not import: {type(error).__name__}{f': {told}' if told else ''}"
     return Refusal(code="target-broken", subject=target, where=f"{file}:{line}", rule=rule, remedy="correct that line")
+
+
+def _documents(bff: Bff) -> list[Endpoint] | None:
+    """The documents of a BFF; None for those that do not hold, which each start tells."""
+    try:
+        return documents_of(bff)
+    except StartRefused:
+        return None

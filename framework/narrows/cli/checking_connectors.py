@@ -9,6 +9,7 @@ from pathlib import Path
 
 from narrows.declare.bff import Bff
 from narrows.declare.connectors import Written, read_records
+from narrows.declare.endpoint import Endpoint
 from narrows.declare.templates import outside
 from narrows.errors import ConnectorError, Refusal
 from narrows.governance.asked import Grant, asked
@@ -30,10 +31,12 @@ def read_files(bff: Bff) -> tuple[list[Written], list[Refusal]]:
         return [], [_unsound(line, folder) for line in str(error).splitlines()]
 
 
-def template_refusals(bff: Bff, written: Sequence[Written], settings: Settings) -> Iterator[Refusal]:
-    """What of each record its template, its kind and its BFF do not allow."""
+def template_refusals(
+    bff: Bff, written: Sequence[Written], settings: Settings, documents: Sequence[Endpoint] = ()
+) -> Iterator[Refusal]:
+    """What of each record its template, its kind and its BFF, which has these documents, do not allow."""
     for one in written:
-        for field, rule, remedy in outside(one.record, bff, list(settings.issuers)):
+        for field, rule, remedy in outside(one.record, bff, list(settings.issuers), documents):
             yield Refusal(
                 code="connector-outside",
                 subject=f"connector {one.record.id}",
@@ -43,7 +46,13 @@ def template_refusals(bff: Bff, written: Sequence[Written], settings: Settings) 
             )
 
 
-def gate_refusals(bff: Bff, gate: Gate, written: Sequence[Written], settings: Settings | None) -> Iterator[Refusal]:
+def gate_refusals(
+    bff: Bff,
+    gate: Gate,
+    written: Sequence[Written],
+    settings: Settings | None,
+    documents: Sequence[Endpoint] = (),
+) -> Iterator[Refusal]:
     """What the policies say of each record; grants are read from the registry of `settings`, if they are given.
 
     Raises `SettingsError` and `Unavailable`.
@@ -52,7 +61,7 @@ def gate_refusals(bff: Bff, gate: Gate, written: Sequence[Written], settings: Se
     for one in written if not gate.refusals else ():
         digest = one.record.digest()
         grants = granted.get(digest, ())
-        decision = gate.decide(asked("check", one.record, bff, digest=digest, grants=grants))
+        decision = gate.decide(asked("check", one.record, bff, digest=digest, grants=grants, documents=documents))
         for denial in decision.denials:
             yield Refusal(
                 code="connector-denied",

@@ -7,6 +7,7 @@ import getpass
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from narrows.audit.nowhere import Keeper
     from narrows.declare.bff import Bff
     from narrows.declare.connectors import Written
+    from narrows.declare.endpoint import Endpoint
     from narrows.governance.connectors import Governor, Operator
     from narrows.governance.reviews import Reviewer
     from narrows.settings import Settings
@@ -72,7 +74,9 @@ async def _governor(target: str, settings: str | None) -> AsyncIterator[Governor
         store = open_connectors(read, servers)
         try:
             await servers.prepare()
-            yield Governor(bff, read, store, now=time.time, judge=judge_of(reviewer), log=log)
+            yield Governor(
+                bff, read, store, now=time.time, judge=judge_of(reviewer), log=log, documents=partial(_documents, bff)
+            )
         finally:
             await store.close()
 
@@ -103,7 +107,15 @@ async def _reviewer(
         await servers.prepare()
         approvers = read.governance.approvers
         async with change_log(bff, read) as log:
-            gate = Reviewer(bff, lambda: Gate.of(bff), reviews, approvers=approvers, now=time.time, log=log)
+            gate = Reviewer(
+                bff,
+                lambda: Gate.of(bff),
+                reviews,
+                approvers=approvers,
+                now=time.time,
+                log=log,
+                documents=partial(_documents, bff),
+            )
             yield bff, read, servers, gate, log
     except Unavailable as error:
         raise SettingsError(
@@ -113,6 +125,13 @@ async def _reviewer(
     finally:
         await reviews.close()
         await servers.close()
+
+
+def _documents(bff: Bff) -> list[Endpoint]:
+    """The GraphQL documents of a BFF, when a record is judged: what takes power away does not depend on them."""
+    from narrows.surfaces.http import documents_of
+
+    return documents_of(bff)
 
 
 def files(governor: Governor) -> Sequence[Written]:

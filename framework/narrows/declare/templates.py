@@ -61,14 +61,19 @@ class Outside(NamedTuple):
     remedy: str
 
 
-def outside(record: ConnectorRecord, bff: Bff, issuers: Sequence[str]) -> list[Outside]:
-    """What of a record its template, its kind and its BFF do not allow; `issuers` are those of the settings."""
+def outside(
+    record: ConnectorRecord, bff: Bff, issuers: Sequence[str], documents: Sequence[Endpoint] = ()
+) -> list[Outside]:
+    """What of a record its template, its kind and its BFF do not allow; `issuers` are those of the settings.
+
+    `documents` are those of the BFF, as endpoints.
+    """
     template = TEMPLATES.get(record.template)
     if template is None:
         return [Outside("template", f"there is no template {record.template!r}", f"use one of: {', '.join(TEMPLATES)}")]
     return [
         *_named(record, bff, issuers),
-        *_endpoints(record, bff, template),
+        *_endpoints(record, bff, template, documents),
         *_amounts(record, template),
         *_partner(record),
     ]
@@ -85,16 +90,27 @@ def _named(record: ConnectorRecord, bff: Bff, issuers: Sequence[str]) -> Iterato
         )
 
 
-def _endpoints(record: ConnectorRecord, bff: Bff, template: Template) -> Iterator[Outside]:
-    known: dict[str, Endpoint] = {endpoint.id: endpoint for endpoint in bff.endpoints}
+def _endpoints(
+    record: ConnectorRecord, bff: Bff, template: Template, documents: Sequence[Endpoint]
+) -> Iterator[Outside]:
+    known: dict[str, Endpoint] = {endpoint.id: endpoint for endpoint in (*bff.endpoints, *documents)}
     for name in record.endpoints:
         endpoint = known.get(name)
         if endpoint is None:
             yield Outside("endpoints", f"{bff.name} has no endpoint {name!r}", f"name some of: {', '.join(known)}")
         elif endpoint.kind == "write" and not template.writes:
             yield Outside("endpoints", f"{name} is a write, and {template.name} has reads alone", "leave it out")
-        elif endpoint.scope is not None and endpoint.scope not in record.scopes:
-            yield Outside("scopes", f"{name} needs the scope {endpoint.scope!r}", f"add {endpoint.scope!r}")
+        else:
+            for scope in _scopes(endpoint, known):
+                if scope not in record.scopes:
+                    yield Outside("scopes", f"{name} needs the scope {scope!r}", f"add {scope!r}")
+
+
+def _scopes(endpoint: Endpoint, known: Mapping[str, Endpoint]) -> list[str]:
+    """The scopes that an endpoint needs; a document needs those of its fields too."""
+    fields = endpoint.document.fields if endpoint.document else ()
+    asked = (endpoint, *(known[field.endpoint] for field in fields))
+    return list(dict.fromkeys(one.scope for one in asked if one.scope is not None))
 
 
 def _amounts(record: ConnectorRecord, template: Template) -> Iterator[Outside]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import msgspec
 
 from narrows.declare.bff import Bff
 from narrows.declare.endpoint import Endpoint, counts
+from narrows.declare.upstream import Operation
 
 Occasion = Literal["apply", "approve", "check"]
 
@@ -30,12 +32,21 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def asked(
-    occasion: Occasion, record: Any, bff: Bff, *, digest: str = "", grants: Sequence[Grant] = ()
+    occasion: Occasion,
+    record: Any,
+    bff: Bff,
+    *,
+    digest: str = "",
+    grants: Sequence[Grant] = (),
+    documents: Sequence[Endpoint] = (),
 ) -> dict[str, Any]:
     """The document. `record` is a connector's record, a Struct or a mapping; `digest` is that of the record.
 
+    GraphQL documents of the BFF (`documents`) stand among its endpoints, and use what their fields use.
+
     Only grants of this digest are told, and every field of a record stands there: "" or [] where it is left out.
     """
+    known = {endpoint.id: endpoint for endpoint in (*bff.endpoints, *documents)}
     fields = msgspec.to_builtins(record)
     texts = {name: fields.get(name) or "" for name in _TEXTS}
     lists = {name: list(fields.get(name) or ()) for name in _LISTS}
@@ -46,12 +57,12 @@ def asked(
         "connector": {**texts, **lists, **own, "grants": granted},
         "bff": {
             **{fact: getattr(bff, fact) or "" for fact in FACTS},
-            "endpoints": [_endpoint(endpoint) for endpoint in bff.endpoints],
+            "endpoints": [_endpoint(endpoint, known) for endpoint in known.values()],
         },
     }
 
 
-def _endpoint(endpoint: Endpoint) -> Mapping[str, Any]:
+def _endpoint(endpoint: Endpoint, known: Mapping[str, Endpoint]) -> Mapping[str, Any]:
     """An endpoint as its team declares it; what it lacks is refused by the start."""
     return {
         "id": endpoint.id,
@@ -67,6 +78,15 @@ def _endpoint(endpoint: Endpoint) -> Mapping[str, Any]:
         "for_services": endpoint.for_services,
         "uses": [
             {"id": o.id, "kind": o.kind, "asks": o.asks or "", "price": o.price or "", "times": times}
-            for o, times in counts(endpoint.uses or ()).items()
+            for o, times in _uses(endpoint, known).items()
         ],
     }
+
+
+def _uses(endpoint: Endpoint, known: Mapping[str, Endpoint]) -> Counter[Operation[..., Any]]:
+    """How often it uses each operation; a document, by its own joins and by its fields."""
+    used = Counter(counts(endpoint.uses or ()))
+    for field in endpoint.document.fields if endpoint.document else ():
+        for operation, times in counts(known[field.endpoint].uses or ()).items():
+            used[operation] += times * field.times
+    return used

@@ -13,7 +13,8 @@ import msgspec
 from narrows.audit.nowhere import Keeper, Nowhere
 from narrows.declare.bff import Bff
 from narrows.declare.connectors import ConnectorRecord, Written
-from narrows.declare.templates import outside
+from narrows.declare.endpoint import Endpoint
+from narrows.declare.templates import Outside, outside
 from narrows.errors import ConnectorError
 from narrows.governance.recording import record_change
 from narrows.governance.widening import FieldChange, differences
@@ -89,8 +90,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 class Governor:
     """Changes the registry of one BFF, by the rules.
 
-    `now` gives seconds since 1970, `judge` is the policy, `log` takes a record of each change. Its methods raise
-    `ConnectorError`, which tells connector, rule and remedy, and `Unavailable`.
+    `now` gives seconds since 1970, `judge` is the policy, `log` takes a record of each change. `documents` makes the
+    GraphQL documents of the BFF when a record is judged. Its methods raise `ConnectorError`, which tells connector,
+    rule and remedy, and `Unavailable`.
     """
 
     def __init__(
@@ -102,7 +104,9 @@ class Governor:
         now: Callable[[], float],
         judge: Judge = no_policy,
         log: Keeper | None = None,
+        documents: Callable[[], Sequence[Endpoint]] = tuple,
     ) -> None:
+        self._documents = documents
         self._log = log or Nowhere()
         self.bff = bff
         self.store = store
@@ -214,17 +218,19 @@ class Governor:
     async def _sound(self, entry: Registered, by: Operator) -> None:
         """Template and policy hold for the record as it is kept, by what they are now."""
         found = [
-            f"{entry.id}: {field}: {rule}. Remedy: {remedy}."
-            for field, rule, remedy in outside(entry.record, self.bff, list(self._settings.issuers))
+            f"{entry.id}: {field}: {rule}. Remedy: {remedy}." for field, rule, remedy in self._outside(entry.record)
         ]
         found += await self._denied("approve", entry.record, entry, by)
         if found:
             raise ConnectorError("\n".join(found))
 
+    def _outside(self, record: ConnectorRecord) -> list[Outside]:
+        return outside(record, self.bff, list(self._settings.issuers), self._documents())
+
     def _faults(self, written: Written, entries: Sequence[Registered]) -> Iterator[str]:
         """What of one file its template, its BFF or the registry do not allow."""
         record = written.record
-        for field, rule, remedy in outside(record, self.bff, list(self._settings.issuers)):
+        for field, rule, remedy in self._outside(record):
             yield f"{written.where(field)}: {record.id}: {field}: {rule}. Remedy: {remedy}."
         for entry in entries:
             same_client = (entry.record.issuer, entry.record.client_id) == (record.issuer, record.client_id)

@@ -14,6 +14,7 @@ from narrows.audit.nowhere import Keeper, Nowhere
 from narrows.audit.record import timestamp
 from narrows.declare.bff import Bff
 from narrows.declare.connectors import ConnectorRecord
+from narrows.declare.endpoint import Endpoint
 from narrows.errors import NarrowsError
 from narrows.governance.asked import Grant, Occasion, asked
 from narrows.governance.connectors import Judge
@@ -29,8 +30,8 @@ class ReviewRefused(NarrowsError):
 class Reviewer:
     """The gate of one BFF, with its queue.
 
-    `gate` makes the gate when it is first asked, because its tests take time; `now` gives seconds since 1970, and
-    `log` takes each record.
+    `gate` makes the gate when it is first asked, because its tests take time, and `documents` the GraphQL documents of
+    the BFF; `now` gives seconds since 1970, and `log` takes each record.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class Reviewer:
         approvers: Sequence[str] = (),
         now: Callable[[], float],
         log: Keeper | None = None,
+        documents: Callable[[], Sequence[Endpoint]] = tuple,
     ) -> None:
         self._bff = bff
+        self._documents = documents
         self._gate = cache(gate)
         self._reviews = reviews
         self._approvers = approvers
@@ -56,7 +59,10 @@ class Reviewer:
         The decision is recorded. What could be granted goes into the queue, unless it is a mere check.
         """
         grants = await granted_in(self._reviews, _name(record), digest)
-        decision = self._gate().decide(asked(occasion, record, self._bff, digest=digest, grants=grants))
+        documents = self._documents()
+        decision = self._gate().decide(
+            asked(occasion, record, self._bff, digest=digest, grants=grants, documents=documents)
+        )
         if occasion == "check":
             return decision
         owned = _owned(record)

@@ -8,6 +8,7 @@ import pytest
 
 from narrows.declare.budget import Budget
 from narrows.declare.connectors import FILE_CHARACTERS, read_record, read_records
+from narrows.declare.document import Document, Field
 from narrows.declare.rate import Rate
 from narrows.declare.templates import TEMPLATES, outside, within
 from narrows.declare.types import Money
@@ -203,6 +204,48 @@ def test_a_bff_whose_data_are_open_needs_no_approval_of_its_own():
     """`sensitive` is asked for where the data are personal or secret."""
     open_bff = make_bff(sensitivity="internal")
     assert outside(records.record(sensitive=False), open_bff, ["corp"]) == []
+
+
+def document(operation="query", scope="lunch:read"):
+    """A document that asks for the team once and for bookings twice."""
+    made = Document(
+        name="mine",
+        source="",
+        sha256="",
+        operation=operation,
+        variables=msgspec.Struct,
+        fields=(Field(endpoint="lunch.team", times=1), Field(endpoint="lunch.book", times=2)),
+    )
+    kind = "read" if operation == "query" else "write"
+    first = make_bff().endpoints[0]
+    return msgspec.structs.replace(first, id="lunch.mine", kind=kind, scope=scope, document=made)
+
+
+@pytest.mark.parametrize(
+    ("operation", "scope", "template", "said"),
+    [
+        ("query", "lunch:read", "read-only@1", []),
+        ("query", "lunch:more", "read-only@1", ["lunch.mine needs the scope 'lunch:more'"]),
+        ("query", None, "read-only@1", []),
+        ("mutation", "lunch:read", "read-only@1", ["lunch.mine is a write, and read-only@1 has reads alone"]),
+        ("mutation", "lunch:read", "limited-write@1", []),
+    ],
+)
+def test_a_record_may_name_a_document_as_it_names_an_endpoint(operation, scope, template, said):
+    """A mutation is a write; the scope of the document must be named."""
+    record = records.record(endpoints=["lunch.mine"], template=template)
+    assert [one.rule for one in outside(record, make_bff(), ["corp"], [document(operation, scope)])] == said
+    assert [one.field for one in outside(record, make_bff(), ["corp"])] == ["endpoints"]
+
+
+def test_a_record_that_names_a_document_names_the_scopes_of_its_fields():
+    """All of them, each told once; a token without one could never ask for the document."""
+    bff = make_bff()
+    scopes = {"lunch.team": "lunch:read", "lunch.book": "lunch:book"}
+    bff.endpoints = [msgspec.structs.replace(one, scope=scopes.get(one.id, one.scope)) for one in bff.endpoints]
+    record = records.record(endpoints=["lunch.mine"])
+    [told] = outside(record, bff, ["corp"], [document()])
+    assert (told.field, told.rule) == ("scopes", "lunch.mine needs the scope 'lunch:book'")
 
 
 @pytest.mark.parametrize(

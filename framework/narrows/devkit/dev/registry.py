@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from narrows.declare.connectors import Written
 from narrows.governance.connectors import Governor, Operator
 from narrows.settings import GovernanceSettings, Settings
 from narrows.stores.registry import Connectors
+from narrows.surfaces.http import documents_of
 
 _DEVELOPER = Operator(name="the developer at narrows dev")
 _APPROVER = Operator(name="narrows dev")
@@ -26,7 +28,7 @@ async def register(
     Raises `ConnectorError` for what template or BFF do not allow: file, line, rule and remedy.
     """
     own = msgspec.structs.replace(settings, governance=GovernanceSettings(approvers=(_APPROVER.name,)))
-    governor = Governor(bff, own, store, now=now)
+    governor = Governor(bff, own, store, now=now, documents=partial(documents_of, bff))
     await governor.apply(written, _DEVELOPER)
     for one in written:
         for _ in ("trial", "live"):
