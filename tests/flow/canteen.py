@@ -147,10 +147,11 @@ def make_bff(
         """Say something."""
         return await Kitchen.tell(meal)
 
-    canteen.graphql(queries=folder)
+    canteen.graphql(queries=folder, ceiling="10.00 EUR")
     types = make_schema(canteen)
     folder.mkdir(exist_ok=True)
-    for name, source in documents.items():
+    for name, text in documents.items():
+        source = re.sub("^(query|mutation)", rf"\1 {name}", text)  # the operation has the name of its file
         (folder / f"{name}.graphql").write_text(
             re.sub("<([a-z_]+)[.]([a-z_]+)>", lambda m: _type(types, *m.groups()), source)
         )

@@ -4,6 +4,7 @@ The facts of a BFF, the form of its declarations, paths, types, operations, prob
 """
 
 from narrows.checks.bff import bff_refusals
+from narrows.checks.documents import ceiling_refusals, graphql_refusals
 from narrows.checks.forms import form_refusals
 from narrows.checks.holes import hole_refusals
 from narrows.checks.operations import sendables_of
@@ -15,9 +16,11 @@ from narrows.checks.surroundings import forgotten_refusals, limit_refusals, sett
 
 __all__ = [
     "bff_refusals",
+    "ceiling_refusals",
     "collisions",
     "forgotten_refusals",
     "form_refusals",
+    "graphql_refusals",
     "hole_refusals",
     "limit_refusals",
     "policy_refusals",

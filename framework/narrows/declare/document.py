@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from narrows.declare.types import Money
 from narrows.declare.upstream import Operation, Times
 
 
@@ -61,8 +62,11 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 class Document(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A document, compiled at start: `sha256` is the hash of its source (64 lower-case hex digits).
 
-    `variables` is the type that its variables are decoded by, all at once; unknown ones are refused. `ids` are other
-    ids that it is asked for by. `operation_name` is the name of its one operation, None for one without.
+    `normalised` is that of its tree, which is the same for documents that differ in spaces and comments alone.
+    `variables` is the type that its variables are decoded by, all at once; unknown ones are refused. A variable that
+    stands in places of several types must be of each: the others are in `also`. `defaults` are values of those that may
+    be left out. `ceiling` is the most that a document of its BFF may cost, None: nothing that costs.
+    `ids` are other ids that it is asked for by. `operation_name` is the name of its one operation.
     """
 
     name: str
@@ -70,6 +74,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     sha256: str
     operation: Literal["query", "mutation"]
     variables: type[msgspec.Struct]
+    normalised: str = ""
+    also: Mapping[str, Sequence[Any]] = {}
+    defaults: Mapping[str, Any] = {}
+    ceiling: Money | None = None
     fields: Sequence[Field] = ()
     ids: tuple[str, ...] = ()
     operation_name: str | None = None

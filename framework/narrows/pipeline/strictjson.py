@@ -27,8 +27,11 @@ class _Twice(dict[str, Any]):
     keys_twice: tuple[str, ...] = ()
 
 
-def parse(body: bytes, depth: int, found: list[FieldError]) -> Any:
-    """Parse a body to plain values; keys that stand twice are added to `found`. Raises `MalformedRequest`."""
+def parse(body: bytes, depth: int, found: list[FieldError], pointer: str = "/body") -> Any:
+    """Parse a body to plain values; keys that stand twice are added to `found`. Raises `MalformedRequest`.
+
+    `pointer` says what the body is.
+    """
     _check_depth(body, depth)
     doubled: list[_Twice] = []
 
@@ -48,7 +51,7 @@ def parse(body: bytes, depth: int, found: list[FieldError]) -> Any:
     except (ValueError, RecursionError):
         raise MalformedRequest("The body is not valid JSON in UTF-8 (RFC 8259).") from None
     if doubled:
-        found += [FieldError(place, "The key stands twice.", "Send each key once.") for place in _twice(plain, "/body")]
+        found += [FieldError(place, "The key stands twice.", "Send each key once.") for place in _twice(plain, pointer)]
     return plain
 
 

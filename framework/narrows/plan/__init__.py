@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from narrows import checks
 from narrows.audit.counting import count_commit, count_record
@@ -80,7 +80,7 @@ class Plan:
         builtins: Iterable[Endpoint] = (),
         around: Surroundings | None = None,
         *,
-        documents: Iterable[Endpoint] = (),
+        documents: Callable[[], Sequence[Endpoint]] = tuple,
     ) -> None:
         """Make everything ready. Raises `StartRefused` with every reason at once, `SettingsError`, `PolicyError`."""
         around = around or Surroundings()
@@ -111,7 +111,7 @@ class Plan:
         self._new_id = around.new_id
         self.quotas = Quotas(self._key, self.log, lambda: self.telemetry, now=around.now, steady=self.steady)
         self.sendables, self.entries = make_entries(
-            bff, settings, tuple(builtins), tuple(documents), self._ground, around.watch
+            bff, settings, tuple(builtins), documents, self._ground, around.watch
         )
         self._fields = Children(self.entries)
         self.rehearsals: Rehearsals = open_rehearsals(settings, around.now, self.servers)

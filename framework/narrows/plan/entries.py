@@ -47,7 +47,7 @@ def make_entries(
     bff: Bff,
     settings: Settings,
     builtins: Sequence[Endpoint],
-    documents: Sequence[Endpoint],
+    make_documents: Callable[[], Sequence[Endpoint]],
     ground_of: Callable[[Sendables, LiveRoles], Ground],
     watch: Callable[[Step], Step] | None,
 ) -> tuple[Sendables, tuple[Entry, ...]]:
@@ -56,6 +56,7 @@ def make_entries(
     `ground_of` gives what the steps stand on. Raises `StartRefused` with all that is wrong at once.
     """
     refusals = list(checks.bff_refusals(bff))
+    documents = () if _add(refusals, checks.graphql_refusals(bff)) else _documents(make_documents, refusals)
     endpoints = [e for e in (*bff.endpoints, *documents) if not _add(refusals, checks.form_refusals(e))]
     refusals += checks.collisions((*builtins, *endpoints))
     used = {endpoint: _counts(endpoint) for endpoint in (*endpoints, *builtins)}
@@ -82,6 +83,7 @@ def make_entries(
             fields=fields[endpoint],
         )
         entries.append(_entry(preparing, watch))
+        preparing.refusals += checks.ceiling_refusals(endpoint, preparing.ceiling)
         refusals += (refusal for refusal in preparing.refusals if shape or refusal.code.endswith("-missing"))
     if refusals:
         raise StartRefused(_causes(refusals))
@@ -106,6 +108,15 @@ def _entry(preparing: Preparing, watch: Callable[[Step], Step] | None) -> Entry:
 def allowance_of(used: Mapping[Operation[..., Any], int]) -> Allowance:
     """What may be sent, if these operations may be, each as often as it says."""
     return Allowance(used, _asks(used), _asks({o: n for o, n in used.items() if o.kind == "read"}))
+
+
+def _documents(make: Callable[[], Sequence[Endpoint]], refusals: list[Refusal]) -> Sequence[Endpoint]:
+    """The documents; if one of them does not hold, none, so that each reason is told once."""
+    try:
+        return make()
+    except StartRefused as error:
+        refusals += error.refusals
+        return ()
 
 
 def _roles(settings: Settings, endpoints: Iterable[Endpoint], refusals: list[Refusal]) -> LiveRoles:

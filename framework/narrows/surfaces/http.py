@@ -61,7 +61,7 @@ class Application:
         own = builtins(bff, settings, lambda: self.document, lambda: self.plan.rehearsals, lambda: self.plan.commits)
         own += confirming(lambda: self.plan)
         own += gates() if bff.graphql_surface is not None else []
-        self.plan = Plan(bff, settings, own, around, documents=documents_of(bff))
+        self.plan = Plan(bff, settings, own, around, documents=lambda: documents_of(bff))
         self.document = document(self.plan)
         self._around = around or Surroundings()
         self._hosts = settings.accepted_hosts()

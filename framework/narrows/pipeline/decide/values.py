@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
@@ -21,8 +22,11 @@ class ValueMissing(Exception):
 def argument(shape: Shape, name: str) -> Getter:
     """Find a value by name: a path or query parameter, else a field of the body. Raises `ValueMissing`."""
     parameter = shape.parameters.get(name)
-    if parameter is not None and parameter.source in ("path", "query", "variable"):
+    if parameter is not None and parameter.source in ("path", "query"):
         return lambda call: call.arguments[name]
+    if parameter is not None and parameter.source == "variable":
+        # A variable that was not sent is not there.
+        return lambda call: call.arguments.get(name)
     body = shape.body
     if body is not None and (attribute := attribute_of(body.type, name)):
         key = body.name
@@ -36,6 +40,21 @@ def attribute_of(kind: Any, name: str) -> str | None:
     if not (isinstance(bare, type) and issubclass(bare, msgspec.Struct)):
         return None
     return next((f.name for f in msgspec.structs.fields(bare) if f.encode_name == name), None)
+
+
+def _of_variable(shape: Shape, name: str, field: str) -> Getter | None:
+    """Find a field of an object that a variable of a document is; what was not sent has none."""
+    parameter = shape.parameters.get(name)
+    if parameter is None or parameter.source != "variable" or (attribute := _attribute(parameter.type, field)) is None:
+        return None
+    return lambda call: getattr(call.arguments.get(name), attribute, None)
+
+
+def _attribute(kind: Any, name: str) -> str | None:
+    """The attribute of the one Struct that a variable is, whatever else it may be."""
+    alternatives = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    found = [attribute for one in alternatives if (attribute := attribute_of(one, name))]
+    return found[0] if len(found) == 1 else None
 
 
 class Domain(msgspec.Struct, frozen=True):
@@ -67,6 +86,8 @@ class Domain(msgspec.Struct, frozen=True):
         head, _, field = names[0].partition(".")
         if not field:
             return cls(template, kind, get=argument(shape, head))
+        if head not in given and (get := _of_variable(shape, head, field)):
+            return cls(template, kind, get=get)
         attribute = attribute_of(given[head], field) if head in given else None
         if attribute is None:
             raise ValueMissing(names[0])

@@ -11,142 +11,159 @@ from typing import Any
 
 import msgspec
 from graphql import (
-    DocumentNode,
     FragmentDefinitionNode,
-    ListValueNode,
-    NonNullTypeNode,
-    ObjectValueNode,
+    GraphQLError,
+    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
-    ValueNode,
-    VariableNode,
+    OperationType,
     parse,
+    print_ast,
+    specified_rules,
     validate,
 )
 
 from narrows.call import Call
 from narrows.declare.bff import Bff
-from narrows.declare.document import Declared, Document, Field
+from narrows.declare.document import Document, Field, Graphql
 from narrows.declare.endpoint import Endpoint
-from narrows.declare.types import Input
-from narrows.errors import Refusal, StartRefused
+from narrows.declare.types import Money
+from narrows.errors import StartRefused
 from narrows.surfaces.graphql.execution import execution
+from narrows.surfaces.graphql.files import read_documents
 from narrows.surfaces.graphql.ids import id_refusals
+from narrows.surfaces.graphql.limits import has_tokens, is_ending, refuse_large
 from narrows.surfaces.graphql.schema import Schema
 from narrows.surfaces.graphql.selection import Selecting
+from narrows.surfaces.graphql.source import Parsed, Source
+from narrows.surfaces.graphql.variables import Variables, variables_of
+
+# What a schema holds is for those who write documents: `narrows graphql schema` shows it.
+_RULES = (*specified_rules, NoSchemaIntrospectionCustomRule)
 
 
 def make_documents(bff: Bff, schema: Schema) -> list[Endpoint]:
-    """The documents of a BFF as endpoints. Raises `StartRefused` for those that do not hold."""
-    found: list[Endpoint] = []
-    if bff.graphql_surface is None:
-        return found
-    if faults := [*id_refusals(bff)]:
-        raise StartRefused(faults)
-    for declared in bff.documents:
-        path = bff.graphql_surface.queries / f"{declared.name}.graphql"
-        found.append(_compile(bff, schema, declared, path.read_bytes().decode("utf-8"), str(path)))
-    return found
+    """The documents of a BFF as endpoints. Raises `StartRefused` with all that do not hold, and why."""
+    surface = bff.graphql_surface
+    if surface is None:
+        return []
+    sources, refusals = read_documents(bff, surface)
+    refusals += id_refusals(bff)
+    ceiling = Money.parse(surface.ceiling) if surface.ceiling is not None else None
+    made = [_make(bff.name, schema, surface, ceiling, source) for source in sources]
+    refusals += [refusal for source in sources for refusal in source.refusals]
+    if refusals:
+        raise StartRefused(refusals)
+    return [endpoint for endpoint in made if endpoint is not None]
 
 
-def _compile(bff: Bff, schema: Schema, declared: Declared, source: str, where: str) -> Endpoint:
-    tree: DocumentNode = parse(source)
-    if faults := validate(schema.core, tree):
-        raise StartRefused(
-            [
-                Refusal(
-                    code="document-invalid",
-                    subject=f"{bff.name}.{declared.name}",
-                    where=where,
-                    rule=fault.message,
-                    remedy="correct the document",
-                )
-                for fault in faults
-            ]
-        )
-    operation = next(one for one in tree.definitions if isinstance(one, OperationDefinitionNode))
-    fragments = {one.name.value: one for one in tree.definitions if isinstance(one, FragmentDefinitionNode)}
-    selecting = Selecting(schema, fragments)
-    data = selecting.data(declared.name, operation)
-    hints = _variables(schema, selecting, operation)
-    variables = msgspec.defstruct(
-        f"{declared.name}_variables", _fields_of(operation, hints), bases=(Input,), kw_only=True
-    )
-    used = Counter(schema.roots[node.name.value].endpoint.id for node in selecting._fields(operation.selection_set))
+def _make(bff: str, schema: Schema, surface: Graphql, ceiling: Money | None, source: Source) -> Endpoint | None:
+    """One document as an endpoint; None if it does not hold."""
+    try:
+        parsed = parsed_of(source, surface, schema)
+        return None if parsed is None else _endpoint(bff, schema, ceiling, source, parsed)
+    except RecursionError:
+        source.refuse("document-depth", "it nests too deep to be read", "make several documents of it")
+        return None
+
+
+def parsed_of(source: Source, bounds: Graphql, schema: Schema) -> Parsed | None:
+    """The tree of a document that is sound and within its bounds; None if it is not, with its refusals in `source`."""
+    if not has_tokens(source, bounds.tokens):
+        return None
+    try:
+        tree = parse(source.text, allow_empty_selection_sets=False)
+    except GraphQLError as fault:
+        source.refuse("document-invalid", fault.message, "correct the document", fault)
+        return None
+    operations = [one for one in tree.definitions if isinstance(one, OperationDefinitionNode)]
+    for one in tree.definitions:
+        if not isinstance(one, OperationDefinitionNode | FragmentDefinitionNode):
+            source.refuse("document-operation", "it defines types", "take them out: the schema has them", one)
+    _refuse_operations(source, operations)
+    if source.refusals:
+        return None
+    parsed = Parsed(tree, operations[0])
+    if is_ending(source, parsed):
+        refuse_large(source, parsed, bounds)
+    if not source.refusals:
+        for wrong in validate(schema.core, tree, _RULES):
+            source.refuse("document-invalid", wrong.message, "correct the document", wrong)
+    return None if source.refusals else parsed
+
+
+def _refuse_operations(source: Source, operations: list[OperationDefinitionNode]) -> None:
+    """A document has one operation, of its own name."""
+    if len(operations) != 1:
+        rule = f"it has {len(operations)} operations"
+        source.refuse("document-operation", rule, f"write one, as in `query {source.name} {{ … }}`")
+        return
+    [one] = operations
+    if one.operation is OperationType.SUBSCRIPTION:
+        source.refuse("document-operation", "it is a subscription", "make a query of it", one)
+    elif one.name is None or one.name.value != source.name:
+        rule = "its operation does not have the name of its file"
+        source.refuse("document-operation", rule, f"write `{one.operation.value} {source.name}`", one)
+
+
+def _endpoint(bff: str, schema: Schema, ceiling: Money | None, source: Source, parsed: Parsed) -> Endpoint | None:
+    variables = variables_of(schema, source, parsed)
+    if source.refusals:
+        return None
+    selecting = Selecting(schema, parsed)
+    is_write = parsed.operation.operation is OperationType.MUTATION
     document = Document(
-        name=declared.name,
-        source=source,
-        sha256=hashlib.sha256(source.encode()).hexdigest(),
-        operation="mutation" if operation.operation.value == "mutation" else "query",
-        operation_name=operation.name.value if operation.name else None,
-        variables=variables,
-        fields=tuple(Field(endpoint=name, times=times) for name, times in used.items()),
-        ids=declared.ids,
+        name=source.name,
+        source=source.text,
+        sha256=source.sha256,
+        normalised=hashlib.sha256(print_ast(parsed.tree).encode()).hexdigest(),
+        operation="mutation" if is_write else "query",
+        variables=variables.kind,
+        also=variables.also,
+        defaults=variables.defaults,
+        fields=_fields(schema, selecting),
+        ceiling=ceiling,
+        ids=source.declared.ids,
+        operation_name=source.name,
     )
+    answer = msgspec.defstruct(source.name, [("data", selecting.data(source.name))], kw_only=True)
     return Endpoint(
-        id=f"{bff.name}.{declared.name}",
-        bff=bff.name,
-        kind="write" if document.operation == "mutation" else "read",
-        method="POST" if document.operation == "mutation" else "GET",
-        path=f"/graphql/{declared.name}",
-        function=_function(declared.name, source, execution(schema, tree), variables, data),
-        where=where,
+        id=source.id,
+        bff=bff,
+        kind="write" if is_write else "read",
+        method="POST" if is_write else "GET",
+        path=f"/graphql/{source.name}",
+        function=_function(source, execution(schema, parsed.tree), variables, answer),
+        where=source.declared.where,
         status=200,
         document=document,
-        **{"uses": (), **declared.guards},
+        uses=tuple(selecting.uses),
+        **source.declared.guards,
     )
 
 
-def _variables(schema: Schema, selecting: Selecting, operation: OperationDefinitionNode) -> dict[str, Any]:
-    """The type of each variable: that of the argument which it stands for."""
-    hints: dict[str, Any] = {}
-    for node in selecting._fields(operation.selection_set):
-        parameters = schema.roots[node.name.value].shape.parameters
-        for argument in node.arguments or ():
-            _place(argument.value, parameters[argument.name.value].type, hints)
-    return hints
-
-
-def _place(value: ValueNode, hint: Any, hints: dict[str, Any]) -> None:
-    if isinstance(value, VariableNode):
-        hints.setdefault(value.name.value, hint)
-    elif isinstance(value, ObjectValueNode):
-        own = {field.encode_name: field.type for field in msgspec.structs.fields(hint)}
-        for field in value.fields:
-            _place(field.value, own[field.name.value], hints)
-    elif isinstance(value, ListValueNode):
-        for one in value.values:
-            _place(one, hint.__args__[0], hints)
-
-
-def _fields_of(operation: OperationDefinitionNode, hints: Mapping[str, Any]) -> list[Any]:
-    fields: list[Any] = []
-    for one in operation.variable_definitions or ():
-        name = one.variable.name.value
-        if isinstance(one.type, NonNullTypeNode) and one.default_value is None:
-            fields.append((name, hints[name]))
-        else:
-            fields.append((name, hints[name] | None | msgspec.UnsetType, msgspec.UNSET))
-    return fields
+def _fields(schema: Schema, selecting: Selecting) -> tuple[Field, ...]:
+    """The endpoints that are asked, and how often at the most: what `@skip` may leave out counts too."""
+    asked = [one.name for one in selecting.roots() if one.name != "__typename"]
+    used = Counter(schema.roots[name].endpoint.id for name in asked)
+    return tuple(Field(endpoint=name, times=times) for name, times in used.items())
 
 
 def _function(
-    name: str,
-    source: str,
-    execute: Callable[[Call, Mapping[str, Any]], Any],
-    variables: type[msgspec.Struct],
-    data: type[msgspec.Struct],
+    source: Source, execute: Callable[[Call, Mapping[str, Any]], Any], variables: Variables, answer: Any
 ) -> Callable[..., Any]:
-    async def document(call: Call) -> Any:
-        return {"data": await execute(call, call.arguments)}
+    """The function of a document's endpoint: its parameters are the variables."""
 
-    answer = msgspec.defstruct(name, [("data", data)], kw_only=True)
+    async def document(_call: Call) -> Any:
+        return {"data": await execute(_call, _call.arguments)}
+
     arguments = [
         Argument(f.name, Argument.KEYWORD_ONLY, annotation=f.type, default=Argument.empty if f.required else f.default)
-        for f in msgspec.structs.fields(variables)
+        for f in msgspec.structs.fields(variables.kind)
     ]
-    call = Argument("call", Argument.KEYWORD_ONLY, annotation=Call)
-    document.__name__ = document.__qualname__ = name
-    document.__doc__ = "\n".join(line[1:].strip() for line in source.splitlines() if line.startswith("#"))
+    # No variable begins so: its name is its own.
+    call = Argument("_call", Argument.KEYWORD_ONLY, annotation=Call)
+    document.__name__ = document.__qualname__ = source.name
+    document.__doc__ = source.description
     document.__signature__ = Signature([call, *arguments], return_annotation=answer)  # type: ignore[attr-defined]
     document.__annotations__ = {a.name: a.annotation for a in (call, *arguments)} | {"return": answer}
     return document

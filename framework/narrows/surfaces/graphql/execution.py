@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from graphql import DocumentNode, execute
 
 from narrows.call import Call
@@ -15,7 +16,8 @@ def execution(schema: Schema, document: DocumentNode) -> Callable[[Call, Mapping
     """What carries out one document; raises the first problem that a field ends in: a document answers whole."""
 
     async def carry_out(call: Call, variables: Mapping[str, Any]) -> Any:
-        result: Any = execute(schema.core, document, context_value=call, variable_values=dict(variables))
+        plain = msgspec.to_builtins(dict(variables))
+        result: Any = execute(schema.core, document, context_value=call, variable_values=plain)
         if hasattr(result, "__await__"):
             result = await result
         if result.errors:

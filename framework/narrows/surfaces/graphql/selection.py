@@ -1,63 +1,173 @@
-"""The type of a document's answer: what it selects of the answers of endpoints, and nothing else."""
+"""The type of a document's answer: what it selects of the answers of endpoints, and nothing else.
+
+A field that `@skip` or `@include` may leave out may be absent; what stands several times under one key is one field.
+"""
 
 from __future__ import annotations
 
-import types as python
-from typing import Annotated, Any, Union, get_args, get_origin
+import keyword
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
-from graphql import FieldNode, FragmentDefinitionNode, InlineFragmentNode, OperationDefinitionNode, SelectionSetNode
+from graphql import FieldNode, SelectionNode, SelectionSetNode
 
 from narrows.declare.types import Narrow
+from narrows.declare.upstream import Times
+from narrows.surfaces.graphql.hints import LISTS, Hints, alternatives, members, most_items, takes_null
 from narrows.surfaces.graphql.schema import Schema
+from narrows.surfaces.graphql.source import Parsed
+
+Selections = Sequence[tuple[SelectionSetNode, bool]]
+
+
+class Chosen(NamedTuple):
+    """A field as a document selects it; `sure` unless `@skip` or `@include` may leave it out."""
+
+    node: FieldNode
+    sure: bool
+
+
+class Selected(NamedTuple):
+    """What a document selects under one key of an object: the same field, however often it stands there."""
+
+    key: str
+    name: str
+    chosen: Sequence[Chosen]
+
+    @property
+    def sure(self) -> bool:
+        """Whether it is answered in any case."""
+        return any(one.sure for one in self.chosen)
+
+    @property
+    def selections(self) -> Selections:
+        """What is selected of it; not for sure what one of several places adds that may be left out itself."""
+        # Of a single place, what it selects is there whenever the field is.
+        alone = len(self.chosen) == 1
+        return [(one.node.selection_set, alone or one.sure) for one in self.chosen if one.node.selection_set]
+
+
+class Case(NamedTuple):
+    """A type that a field may have, and what is selected of it; there are several only within unions."""
+
+    hint: Any
+    selections: Selections
 
 
 class Selecting:
-    """Makes types of selections; `fragments` are those of the document."""
+    """Reads the selections of one document, and makes types of them."""
 
-    def __init__(self, schema: Schema, fragments: dict[str, FragmentDefinitionNode]) -> None:
-        self._schema = schema
-        self._fragments = fragments
+    def __init__(self, schema: Schema, parsed: Parsed) -> None:
+        self._names: set[str] = set()
+        self._core = schema.core
+        self._hints = Hints(schema)
+        self._parsed = parsed
+        self.uses: list[Times] = []
+        """What joins send, once for each place; known when the types have been made."""
+        self.root = "Mutation" if parsed.operation.operation.value == "mutation" else "Query"
 
-    def data(self, name: str, operation: OperationDefinitionNode) -> type[msgspec.Struct]:
-        """The type of the `data` of an operation."""
-        fields: list[Any] = []
-        for node in self._fields(operation.selection_set):
-            root = self._schema.roots[node.name.value]
-            fields.append((_key(node), self._narrowed(root.shape.answer, node, f"{name}_{_key(node)}")))
-        return msgspec.defstruct(f"{name}_data", fields, bases=(Narrow,), kw_only=True)
+    def roots(self) -> list[Selected]:
+        """The fields of Query or Mutation, in their order."""
+        return self.of(self.root, [(self._parsed.operation.selection_set, True)])
 
-    def _fields(self, selection: SelectionSetNode) -> list[FieldNode]:
-        found: list[FieldNode] = []
+    def of(self, parent: str, selections: Selections) -> list[Selected]:
+        """What is selected of an object of one type, by key."""
+        found: dict[str, list[Chosen]] = {}
+        for selection, sure in selections:
+            for one in self._flat(parent, selection, sure):
+                found.setdefault(key_of(one.node), []).append(one)
+        return [Selected(key, chosen[0].node.name.value, chosen) for key, chosen in found.items()]
+
+    def _flat(self, parent: str, selection: SelectionSetNode, sure: bool) -> Iterator[Chosen]:
         for node in selection.selections:
+            certain = sure and not _is_conditional(node)
             if isinstance(node, FieldNode):
-                found.append(node)
-            elif isinstance(node, InlineFragmentNode):
-                found += self._fields(node.selection_set)
-            else:
-                found += self._fields(self._fragments[node.name.value].selection_set)
-        return found
+                yield Chosen(node, certain)
+            elif (inner := self._fragment(node, parent)) is not None:
+                yield from self._flat(parent, inner, certain)
 
-    def _narrowed(self, hint: Any, node: FieldNode, name: str) -> Any:
-        # Each object has a name of its own by its path: a schema knows types by their names.
-        if node.selection_set is None:
-            return hint
-        origin, inner = get_origin(hint), get_args(hint)
-        if origin is Annotated:
-            return Annotated[(self._narrowed(inner[0], node, name), *inner[1:])]  # type: ignore[return-value]
-        if origin in (Union, python.UnionType):
-            return Union[tuple(self._narrowed(one, node, name) for one in inner)]  # noqa: UP007
-        if origin in (list, tuple, set, frozenset):
-            return list[self._narrowed(inner[0], node, name)]  # type: ignore[misc]
-        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-            own = {field.encode_name: field.type for field in msgspec.structs.fields(hint)}
-            fields = [
-                (_key(one), self._narrowed(own[one.name.value], one, f"{name}_{_key(one)}"))
-                for one in self._fields(node.selection_set)
-            ]
-            return msgspec.defstruct(name, fields, bases=(Narrow,), kw_only=True)
-        return hint
+    def _fragment(self, node: SelectionNode, parent: str) -> SelectionSetNode | None:
+        """What a fragment selects of objects of one type; None if it is one of others."""
+        found = self._parsed.fragment(node)
+        condition = found.type_condition.name.value if found.type_condition else parent
+        wide: Any = self._core.type_map[condition]
+        narrow: Any = self._core.type_map[parent]
+        return found.selection_set if wide is narrow or self._core.is_sub_type(wide, narrow) else None
+
+    def data(self, name: str) -> type[msgspec.Struct]:
+        """The type of the `data` of the operation."""
+        return self._struct([(self.root, [(self._parsed.operation.selection_set, True)])], f"{name}_data")
+
+    def _struct(self, parents: Sequence[tuple[str, Selections]], name: str) -> type[msgspec.Struct]:
+        """A type of objects for what is selected of one type, or of each that a union has.
+
+        A union becomes one type: what not all of its members have may be absent.
+        """
+        found: dict[str, list[tuple[str, Selected]]] = {}
+        for parent, selections in parents:
+            for one in self.of(parent, selections):
+                found.setdefault(one.key, []).append((parent, one))
+        fields: list[Any] = []
+        renamed = {}
+        for index, (key, several) in enumerate(found.items()):
+            kind = self._field(several, f"{name}_{key}")
+            attribute = _attribute(key, index)
+            renamed[attribute] = key
+            always = len(several) == len(parents) and all(one.sure for _, one in several)
+            fields.append((attribute, kind) if always else (attribute, kind | msgspec.UnsetType, msgspec.UNSET))
+        return msgspec.defstruct(self._own(name), fields, bases=(Narrow,), kw_only=True, rename=renamed)
+
+    def _own(self, name: str) -> str:
+        """A name that no other type of this document has: schemas know types by their names."""
+        own = name if name not in self._names else f"{name}_{len(self._names)}"
+        self._names.add(own)
+        return own
+
+    def _field(self, several: Sequence[tuple[str, Selected]], name: str) -> Any:
+        """The type of one field, of each type of objects that has it."""
+        if several[0][1].name == "__typename":
+            return Literal[tuple(parent for parent, _ in several)]
+        for parent, one in several:
+            self.uses += self._hints.sends(parent, one.name)
+        return self._of([Case(self._hints.field(parent, one.name), one.selections) for parent, one in several], name)
+
+    def _of(self, cases: Sequence[Case], name: str) -> Any:
+        """A type with what is selected of it. Whatever may stand under one key is of one form (GraphQL, 5.3.2)."""
+        if not cases[0].selections:
+            return reduce(or_, dict.fromkeys(_answered(case.hint) for case in cases))
+        within = [Case(member, case.selections) for case in cases for member in members(case.hint)]
+        if any(get_origin(case.hint) in LISTS for case in within):
+            items = self._of([Case(get_args(case.hint)[0], case.selections) for case in within], name)
+            found = _bounded(list[items], [case.hint for case in cases])  # type: ignore[valid-type]
+        else:
+            found = self._struct([(self._hints.name_of(case.hint), case.selections) for case in within], name)
+        return found | None if any(takes_null(case.hint) for case in cases) else found
 
 
-def _key(node: FieldNode) -> str:
+def key_of(node: FieldNode) -> str:
+    """The name under which a field is answered."""
     return node.alias.value if node.alias else node.name.value
+
+
+def _answered(hint: Any) -> Any:
+    """The type of a value that nothing is selected of; what may be absent in REST is null in GraphQL."""
+    return reduce(or_, (None if one is msgspec.UnsetType else one for one in alternatives(hint)))
+
+
+def _bounded(kind: Any, hints: Sequence[Any]) -> Any:
+    """A list that may be as long as the longest of those that it stands for."""
+    lengths = [most_items(hint) for hint in hints]
+    longest = [length for length in lengths if length is not None]
+    return Annotated[kind, msgspec.Meta(max_length=max(longest))] if len(longest) == len(lengths) else kind
+
+
+def _is_conditional(node: SelectionNode) -> bool:
+    return bool(node.directives)
+
+
+def _attribute(key: str, index: int) -> str:
+    """A name for an attribute of Python; GraphQL allows names that Python, or msgspec, keep for themselves."""
+    return f"_{index}" if keyword.iskeyword(key) or key.startswith("_") else key
