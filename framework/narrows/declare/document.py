@@ -66,7 +66,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     `variables` is the type that its variables are decoded by, all at once; unknown ones are refused. A variable that
     stands in places of several types must be of each: the others are in `also`. `defaults` are values of those that may
     be left out. `ceiling` is the most that a document of its BFF may cost, None: nothing that costs.
-    `ids` are other ids that it is asked for by. `operation_name` is the name of its one operation.
+    `ids` are other ids that it is asked for by. `operation_name` is the name of its one operation. `ad_hoc` stands on
+    text that was not registered, which `narrows dev` alone runs: its fields have guards, and it has none.
     """
 
     name: str
@@ -81,3 +82,4 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     fields: Sequence[Field] = ()
     ids: tuple[str, ...] = ()
     operation_name: str | None = None
+    ad_hoc: bool = False

@@ -72,6 +72,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """Whether this is one of Narrows' own endpoints."""
         return self.owned or self.public is not None
 
+    @property
+    def ad_hoc(self) -> bool:
+        """Whether this is text that was not registered, whose fields alone have guards."""
+        return self.document is not None and self.document.ad_hoc
+
     def __repr__(self) -> str:
         return f"<{self.kind} {self.id}: {self.method} {self.path}>"
 

@@ -23,7 +23,7 @@ def prepare(preparing: Preparing) -> Step | None:
     endpoint, settings = preparing.endpoint, preparing.ground.settings
     if endpoint.public is not None:
         return None
-    if endpoint.scope is None and not endpoint.owned:
+    if endpoint.scope is None and not (endpoint.owned or endpoint.ad_hoc):
         preparing.refuse("scope-missing", "it does not say which scope the token must hold", 'add scope="…:read"')
     attempts = policy_of(Rate.parse(settings.limits.attempts), f"attempts {settings.limits.attempts}")
     limiter, quotas = preparing.ground.limiter, preparing.ground.quotas
@@ -32,6 +32,8 @@ def prepare(preparing: Preparing) -> Step | None:
     _refuse_persons(preparing)
     # A document needs what its fields need.
     scopes = NeededScopes(settings, preparing.scopes())
+    # No record names what was not registered, so it must name each of its fields.
+    named = [field.id for field, _ in preparing.fields] if endpoint.ad_hoc else [endpoint.id]
 
     async def admit(call: Call) -> None:
         known = who(call)
@@ -45,7 +47,8 @@ def prepare(preparing: Preparing) -> Step | None:
         check_credentials(known.connector, call.now_s())
         if not endpoint.owned:
             check_ladder(known.connector, call.raw.posed)
-            check_named(known.connector, endpoint.id)
+            for name in named:
+                check_named(known.connector, name)
             check_scopes(known.connector, scopes.all)
             check_price(known.connector, preparing.ceiling)
         check_kind(known.caller, for_services=for_services)

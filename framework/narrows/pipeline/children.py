@@ -76,7 +76,12 @@ class Children:
         """The endpoint that a call may ask now; Narrows' own endpoints carry out what was not registered."""
         if call.endpoint.builtin and endpoint in self._entries:
             return self._entries[endpoint]
-        allowed = self._selected.get(call.endpoint.id, {}).get(endpoint, 0)
+        document = call.endpoint.document
+        if document is not None and document.ad_hoc:
+            selected = {field.endpoint: field.times for field in document.fields}
+        else:
+            selected = self._selected.get(call.endpoint.id, {})
+        allowed = selected.get(endpoint, 0)
         if sum(child.endpoint.id == endpoint for child in call.children) >= allowed:
             raise OperationRefused(f"{call.endpoint.id}: {endpoint} is refused: it selects it {allowed} time(s)")
         return self._entries[endpoint]

@@ -56,7 +56,7 @@ class Offers:
                 environment=self._environment,
                 connector_version=connector.version,
                 arguments=digest_of(call.arguments),
-                declaration=self._declarations[call.endpoint],
+                declaration=self._declarations.get(call.endpoint, ""),
                 ceiling=text_of(self._ceilings.get(call.endpoint)),
                 moment=call.moment,
                 ids=tuple(call.ids),

@@ -130,7 +130,7 @@ def _of_tenants(settings: Settings) -> Mapping[str, list[Policy]]:
 
 def _rates(preparing: Preparing) -> list[Rate]:
     """Read the declared rates, and refuse what is not one, and a document that no window of a field's could hold."""
-    if not preparing.endpoint.rates:
+    if not preparing.endpoint.rates and not preparing.endpoint.ad_hoc:
         preparing.refuse("rate-missing", "it has no rate", 'add rate="30/minute"')
         return []
     for field, times in preparing.fields:
@@ -142,7 +142,7 @@ def _rates(preparing: Preparing) -> list[Rate]:
                     f"ask for it at most {rate.amount} times, or raise the rate of {field.id}",
                 )
     try:
-        return list(dict.fromkeys(Rate.parse(text) for text in preparing.endpoint.rates))
+        return list(dict.fromkeys(Rate.parse(text) for text in preparing.endpoint.rates or ()))
     except ValueError as error:
         preparing.refuse("rate-unclear", str(error), 'write rate="30/minute" or rate="1000/day per tenant"')
         return []

@@ -36,7 +36,7 @@ from narrows.pipeline.receipts import Receipts
 from narrows.pipeline.recorded import Recorder
 from narrows.pipeline.settle import Settle
 from narrows.pipeline.step import Ground
-from narrows.plan.entries import Entry, make_entries
+from narrows.plan.entries import Entry, improvise, make_entries
 from narrows.plan.sending import Performers
 from narrows.plan.surroundings import Surroundings
 from narrows.settings import Settings
@@ -154,8 +154,10 @@ class Plan:
             telemetry=self.telemetry,
             digest=self.digest,
         )
-        ceilings = {entry.endpoint: entry.ceiling for entry in self.entries}
-        declarations = {entry.endpoint: entry.declaration for entry in self.entries}
+        self._ceilings = ceilings = {entry.endpoint: entry.ceiling for entry in self.entries}
+        self._declarations = declarations = {entry.endpoint: entry.declaration for entry in self.entries}
+        self._scopes = {entry.endpoint: entry.scopes for entry in self.entries}
+        self._redactors = {entry.endpoint: Redactor(entry.endpoint, entry.shape) for entry in self.entries}
         self.settle = Settle(
             log=self.log,
             rehearsals=self.rehearsals,
@@ -163,10 +165,8 @@ class Plan:
             offers=Offers(settings, self.receipts, ceilings, declarations),
             telemetry=self.telemetry,
             ceilings=ceilings,
-            scopes={entry.endpoint: entry.scopes for entry in self.entries},
-            recorder=Recorder(
-                {entry.endpoint: Redactor(entry.endpoint, entry.shape) for entry in self.entries}, around.now
-            ),
+            scopes=self._scopes,
+            recorder=Recorder(self._redactors, around.now),
             sensitive=bff.sensitivity in ("personal", "secret"),
             new_id=around.new_id,
             public_url=settings.public_url,
@@ -312,8 +312,22 @@ class Plan:
             routes.setdefault(entry.endpoint.path, {})[entry.endpoint.method] = entry
         return routes
 
+    def improvise(self, endpoint: Endpoint) -> Entry:
+        """Make text ready that was not registered; for development alone. Raises `StartRefused`."""
+        entry = improvise(endpoint, self.entries, self._stands_on, self._around.watch)
+        self._ceilings[endpoint] = entry.ceiling
+        self._declarations[endpoint] = entry.declaration
+        self._scopes[endpoint] = entry.scopes
+        self._redactors[endpoint] = Redactor(endpoint, entry.shape)
+        return entry
+
+    def forget(self, entry: Entry) -> None:
+        """Forget what was improvised; a call of it that runs ends, without a receipt that would hold."""
+        for known in (self._ceilings, self._declarations, self._scopes, self._redactors):
+            known.pop(entry.endpoint, None)
+
     def _ground(self, sendables: Sendables, roles: LiveRoles) -> Ground:
-        return Ground(
+        self._stands_on = Ground(
             settings=self.settings,
             identity=self.identity,
             directory=self.directory,
@@ -333,6 +347,7 @@ class Plan:
             accounts=self.accounts,
             budgets=lambda: self.budgets,
         )
+        return self._stands_on
 
     def _limiter(self, counted: str) -> Limiter:
         """What counts calls, or tokens that were not verified yet; the flood of these fills its own store only."""

@@ -23,6 +23,7 @@ from narrows.settings import Settings
 from narrows.upstreams.send import Sendables
 
 Counts = dict[Operation[..., Any], int]
+Watch = Callable[[Step], Step] | None
 Fields = Sequence[tuple[Endpoint, int]]
 
 
@@ -49,7 +50,7 @@ def make_entries(
     builtins: Sequence[Endpoint],
     make_documents: Callable[[], Sequence[Endpoint]],
     ground_of: Callable[[Sendables, LiveRoles], Ground],
-    watch: Callable[[Step], Step] | None,
+    watch: Watch,
 ) -> tuple[Sendables, tuple[Entry, ...]]:
     """Run every check and every step's `prepare`: what may be sent, and the entries.
 
@@ -90,7 +91,30 @@ def make_entries(
     return sendables, tuple(entries)
 
 
-def _entry(preparing: Preparing, watch: Callable[[Step], Step] | None) -> Entry:
+def improvise(endpoint: Endpoint, entries: Iterable[Entry], ground: Ground, watch: Watch) -> Entry:
+    """Make an endpoint ready that nobody declared, over entries that are ready: ad-hoc text in `narrows dev`.
+
+    Raises `StartRefused`.
+    """
+    used: dict[Endpoint, Mapping[Operation[..., Any], int]] = {e.endpoint: e.allowance.counts for e in entries}
+    fields = _fields(endpoint, used)
+    used[endpoint] = _counts(endpoint)
+    refusals: list[Refusal] = []
+    preparing = Preparing(
+        endpoint=endpoint,
+        shape=checks.shape_of(endpoint, (), refusals) or Shape({}, None),
+        ground=ground,
+        counts=_with_fields(endpoint, fields, used),
+        own=used[endpoint],
+        fields=fields,
+    )
+    entry = _entry(preparing, watch)
+    if refusals or preparing.refusals:
+        raise StartRefused(refusals or preparing.refusals)
+    return entry
+
+
+def _entry(preparing: Preparing, watch: Watch) -> Entry:
     """Make one endpoint ready."""
     (steps, child_steps), used = prepare(preparing), preparing.own
     return Entry(
@@ -164,7 +188,9 @@ def _fields(endpoint: Endpoint, known: Iterable[Endpoint]) -> list[tuple[Endpoin
     return [(found[field.endpoint], field.times) for field in endpoint.document.fields if field.endpoint in found]
 
 
-def _with_fields(endpoint: Endpoint, fields: Fields, used: Mapping[Endpoint, Counts]) -> Counts:
+def _with_fields(
+    endpoint: Endpoint, fields: Fields, used: Mapping[Endpoint, Mapping[Operation[..., Any], int]]
+) -> Counts:
     """How often each operation may run in one call, those of the child calls of a document included."""
     total = dict(used[endpoint])
     for field, times in fields:

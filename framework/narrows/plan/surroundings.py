@@ -29,7 +29,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     `watch` may wrap each step of each endpoint, once at start, to see how long it takes; it is for development.
     `connectors` is a registry that is open already, and that whoever gives it closes, in place of `stores.connectors`;
-    `audit` is an audit log in place of `stores.audit`, under the same conditions.
+    `audit` is an audit log in place of `stores.audit`, under the same conditions. `ad_hoc` lets GraphQL run that was
+    not registered, introspection too: `narrows dev` sets it, and outside development it is refused.
     """
 
     dial: Dial = dial
@@ -42,3 +43,4 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     watch: Callable[[Step], Step] | None = None
     connectors: Connectors | None = None
     audit: AuditStore | None = None
+    ad_hoc: bool = False

@@ -124,7 +124,7 @@ class DevApplication:
             return self._file(path.removeprefix("/dev/page/"))
         if path.startswith("/dev/api/"):
             return self._data(path.removeprefix("/dev/api/"))
-        if path == "/dev/" or path.startswith("/dev/endpoints/"):
+        if path in ("/dev/", "/dev/graphql") or path.startswith("/dev/endpoints/"):
             return self._file("index.html")
         return _refused(Refused(404, "There is no such page", "Go to /dev/."))
 
@@ -144,6 +144,7 @@ class DevApplication:
         found: dict[str, Callable[[], Any]] = {
             "board": stage.board,
             "endpoints": lambda: stage.view(name),
+            "graphql": stage.asking,
             "traces": lambda: stage.traces.of(name),
         }
         value = found.get(what, lambda: None)()

@@ -21,6 +21,7 @@ from narrows.declare.connectors import ConnectorRecord, Written, read_records
 from narrows.declare.endpoint import Endpoint, counts
 from narrows.declare.upstream import Operation, Upstream
 from narrows.devkit.dev.orders import HOST, Run
+from narrows.devkit.dev.people import roles_in
 from narrows.devkit.dev.registry import has_registry
 from narrows.errors import Refusal, SettingsError, StartRefused
 from narrows.settings import (
@@ -169,8 +170,10 @@ def _programs(settings: Settings, records: Iterable[Written], embedded: Containe
 
 
 def upstreams_of(bff: Bff) -> list[type[Upstream]]:
-    """The upstreams that the endpoints of a BFF use, in the order of their first use."""
-    return list(dict.fromkeys(o.upstream for e in bff.endpoints for o in operations_of(e) if o.upstream is not None))
+    """The upstreams that the endpoints and joins of a BFF use, in the order of their first use."""
+    sent = [operation for endpoint in bff.endpoints for operation in operations_of(endpoint)]
+    joined = [operation for join in bff.joins for operation in counts(join.uses or ())]
+    return list(dict.fromkeys(o.upstream for o in (*sent, *joined) if o.upstream is not None))
 
 
 def operations_of(endpoint: Endpoint) -> list[Operation[..., Any]]:
@@ -179,10 +182,10 @@ def operations_of(endpoint: Endpoint) -> list[Operation[..., Any]]:
     return [*guards, *((endpoint.roles_from,) if endpoint.roles_from else ()), *counts(endpoint.uses or ())]
 
 
-def is_made_up(sendables: Sendables, endpoint: Endpoint) -> bool:
-    """Whether nothing that an endpoint sends leaves this process."""
-    used = [sendables[operation] for operation in operations_of(endpoint)]
-    return all((urlsplit(sendable.settings.url).hostname or "").endswith(MADE_UP) for sendable in used)
+def is_made_up(sendables: Sendables, sent: Iterable[Operation[..., Any]]) -> bool:
+    """Whether none of these operations leaves this process."""
+    hosts = (urlsplit(sendables[operation].settings.url).hostname for operation in sent)
+    return all((host or "").endswith(MADE_UP) for host in hosts)
 
 
 def _check_paths(bff: Bff) -> None:
@@ -256,8 +259,8 @@ def _issuers(document: Mapping[str, Any], bff: Bff, reach: Reach) -> tuple[list[
 
 
 def _granting(bff: Bff) -> list[dict[str, Any]]:
-    """Claims for all roles that the endpoints ask for, where no issuer of the settings says how they are granted."""
-    pairs = sorted({(role, e.within or f"bff:{bff.name}") for e in bff.endpoints for role in e.roles or ()})
+    """Claims for all roles that are asked for, where no issuer of the settings says how they are granted."""
+    pairs = sorted(roles_in(bff))
     return [
         {
             "claim": f"{role}_of_{domain.partition(':')[0]}",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from random import Random
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 from msgspec import inspect as mi
@@ -65,8 +66,10 @@ class Examples:
 
 
 def fields_of(endpoint: str, shape: Shape, examples: Examples) -> list[Field]:
-    """The fields of the form, in the order of path, query and body."""
+    """The fields of the form, in the order of path, query, variables and body."""
     found = [_parameter(endpoint, p, examples) for p in (*shape.of("path"), *shape.of("query"))]
+    for variable in shape.of("variable"):
+        found += _variable(endpoint, variable, examples)
     if shape.body is not None:
         example = examples.of(shape.body.name, shape.body.type, f"{endpoint} body")
         plain = msgspec.to_builtins(example) if example is not None else {}
@@ -83,12 +86,41 @@ def rows_of(kind: Any, name: str = "") -> list[Row]:
 
 
 def taken_rows(shape: Shape) -> list[Row]:
-    """What an endpoint takes: path, query and body."""
+    """What an endpoint takes: path, query, variables and body."""
     found: list[Row] = []
-    for source in ("path", "query", "body"):
+    for source in ("path", "query", "variable", "body"):
         for parameter in shape.of(source):
-            found += rows_of(parameter.type, f"body:{parameter.name}" if source == "body" else parameter.name)
+            found += rows_of(_sent(parameter), f"body:{parameter.name}" if source == "body" else parameter.name)
     return found
+
+
+def _sent(parameter: Parameter) -> Any:
+    """The type of what is sent: what may be left out of a document's variables is not there then."""
+    members = get_args(parameter.type) if get_origin(parameter.type) in (Union, UnionType) else ()
+    kept = [member for member in members if member is not msgspec.UnsetType]
+    return Union[tuple(kept)] if kept else parameter.type  # noqa: UP007 # made of what is only known now
+
+
+def _variable(endpoint: str, parameter: Parameter, examples: Examples) -> Iterator[Field]:
+    """A variable of a document; an object that must be sent brings a field for each of its own."""
+    kind, pointer = _sent(parameter), f"/variables/{escape(parameter.name)}"
+    example = examples.of(parameter.name, kind, f"{endpoint} {parameter.name}")
+    plain = msgspec.to_builtins(example)
+    info = mi.type_info(kind)
+    if isinstance(bare(info), mi.StructType) and parameter.required:
+        yield from _body(info, pointer, plain if isinstance(plain, dict) else {}, source="variables")
+        return
+    yield Field(
+        pointer=pointer,
+        name=parameter.name,
+        source="variables",
+        kind=_kind(info),
+        required=parameter.required,
+        rule=describe(info)[0],
+        example=_text(plain),
+        filled=parameter.required,
+        choices=_choices(info),
+    )
 
 
 def _parameter(endpoint: str, parameter: Parameter, examples: Examples) -> Field:
@@ -110,7 +142,7 @@ def _parameter(endpoint: str, parameter: Parameter, examples: Examples) -> Field
     )
 
 
-def _body(info: Any, pointer: str, example: Mapping[str, Any], depth: int = 0) -> Iterator[Field]:
+def _body(info: Any, pointer: str, example: Mapping[str, Any], depth: int = 0, source: str = "body") -> Iterator[Field]:
     """The fields of an object; an object within it brings its own, anything deeper is written as JSON."""
     for field in bare(info).fields:
         name = field.encode_name
@@ -118,12 +150,12 @@ def _body(info: Any, pointer: str, example: Mapping[str, Any], depth: int = 0) -
         below = f"{pointer}/{escape(name)}"
         value = example.get(name)
         if isinstance(inner, mi.StructType) and depth < _DEEPEST and field.required:
-            yield from _body(inner, below, value if isinstance(value, dict) else {}, depth + 1)
+            yield from _body(inner, below, value if isinstance(value, dict) else {}, depth + 1, source)
             continue
         yield Field(
             pointer=below,
             name=".".join(below.split("/")[2:]),
-            source="body",
+            source=source,
             kind=_kind(field.type),
             required=field.required,
             rule=describe(field.type)[0],

@@ -94,11 +94,14 @@ def _apis(issuer: Embedded, bff: Bff, arranged: Arranged) -> list[Api]:
 
 
 def scopes_of(bff: Bff) -> dict[str, str]:
-    """The scopes that the endpoints ask of a token, each with what it lets a program do."""
+    """The scopes that endpoints and documents ask of a token, each with what it lets a program do."""
     found: dict[str, str] = {}
     for endpoint in bff.endpoints:
         if isinstance(endpoint.scope, str):
             found.setdefault(endpoint.scope, endpoint.summary)
+    for declared in bff.documents:
+        if isinstance(scope := declared.guards.get("scope"), str):
+            found.setdefault(scope, f"Ask by the document {declared.name}")
     return found
 
 

@@ -51,6 +51,7 @@ def places_of(bff: Bff, claims: Iterable[RoleClaim] = ()) -> Places:
             kinds.setdefault(kind, []).append((names[0].rpartition(".")[2], _type_of(endpoint, names[0])))
         else:
             here[kind] = rest
+    _add_documents(bff, kinds, here)
     fixed = {c.domain.partition(":")[0]: c.domain.partition(":")[2] for c in claims if "{value}" not in c.domain}
     there = dict(here)
     fields: dict[str, Any] = {}
@@ -69,7 +70,7 @@ def places_of(bff: Bff, claims: Iterable[RoleClaim] = ()) -> Places:
 def people_of(bff: Bff, claims: Iterable[RoleClaim], places: Places) -> list[MadeUpPerson]:
     """The people: each role's holder, who holds all of them next door, and who holds nothing."""
     claims = list(claims)
-    wanted = sorted({(role, _domain(e).partition(":")[0]) for e in bff.endpoints for role in e.roles or ()})
+    wanted = sorted({(role, domain.partition(":")[0]) for role, domain in roles_in(bff)})
     made = [
         _holder(_name(role), [(r, kind) for r, kind in wanted if r == role], claims, places.here)
         for role in dict.fromkeys(role for role, _ in wanted)
@@ -77,6 +78,27 @@ def people_of(bff: Bff, claims: Iterable[RoleClaim], places: Places) -> list[Mad
     if any(places.here[kind] != text for kind, text in places.there.items()):
         made.append(_holder(NEIGHBOUR, wanted, claims, places.there))
     return [*made, MadeUpPerson(name=STRANGER, holds=[])]
+
+
+def roles_in(bff: Bff) -> set[tuple[str, str]]:
+    """Each role that endpoints and documents want, with the domain as they declare it."""
+    found = {(role, _domain(endpoint)) for endpoint in bff.endpoints for role in endpoint.roles or ()}
+    for declared in bff.documents:
+        domain = declared.guards.get("within") or f"bff:{bff.name}"
+        found |= {(role, domain) for role in declared.guards.get("roles") or ()}
+    return found
+
+
+def _add_documents(bff: Bff, kinds: dict[str, list[tuple[str, Any]]], here: dict[str, str]) -> None:
+    """The domains of documents that no endpoint has: the types of their variables are not known yet."""
+    for declared in bff.documents:
+        kind, _, rest = (declared.guards.get("within") or f"bff:{bff.name}").partition(":")
+        if kind in kinds or kind in here:
+            continue
+        if names := placeholders(rest):
+            kinds[kind] = [(names[0].rpartition(".")[2], str)]
+        else:
+            here[kind] = rest
 
 
 def _holder(

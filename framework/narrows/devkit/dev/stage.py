@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from narrows.cli.server import Watched
 from narrows.cli.target import load_bff
 from narrows.declare.bff import Bff
 from narrows.declare.endpoint import Endpoint
+from narrows.declare.upstream import Operation
 from narrows.devkit.dev.arrange import Arranged, Program, Reach, Upstreaming, arrange, is_made_up, listens
 from narrows.devkit.dev.forms import Examples, Field, Row, fields_of, rows_of, taken_rows
 from narrows.devkit.dev.issuers import Issuers, password, scopes_of
@@ -70,12 +71,29 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
 
     facts: dict[str, str | None]
     has_page: bool
+    has_graphql: bool
     endpoints: list[Brief]
+    documents: list[Brief]
     upstreams: list[Upstreaming]
     programs: list[Shown]
     people: list[Person]
     issuers: list[str]
     kept_issuers: list[str]
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """A document as the pages show it: the hash of its source, and the source."""
+
+    sha256: str
+    source: str
+
+
+class Asking(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page tells that takes any GraphQL: what can be asked."""
+
+    schema: str
+    live: bool
+    real: list[str]
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +109,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     answers: list[Row]
     live: bool
     real: list[str]
+    document: Registered | None = None
 
 
 class Stage:
@@ -115,6 +134,7 @@ class Stage:
             write_record=write_record,
             watch=self.traces.watch,
             connectors=self._registry,
+            ad_hoc=True,
         )
         application = Application(bff, arranged.settings, around)
         self.plan = application.plan
@@ -137,7 +157,9 @@ class Stage:
         return Board(
             facts={name: getattr(bff, name) for name in _FACTS},
             has_page=bff.page is not None,
+            has_graphql=bff.graphql_surface is not None,
             endpoints=[_brief(endpoint) for endpoint in bff.endpoints],
+            documents=[_brief(entry.endpoint) for entry in self._entries.values() if entry.endpoint.document],
             upstreams=self.arranged.upstreams,
             programs=[
                 Shown(name=program.name, kind=program.kind, state=self._state(program.name))
@@ -153,7 +175,8 @@ class Stage:
         entry = self._entries.get(endpoint_id)
         if entry is None:
             return None
-        endpoint, shape = entry.endpoint, entry.shape
+        endpoint, shape, document = entry.endpoint, entry.shape, entry.endpoint.document
+        sent = self._sent(entry)
         examples = Examples(self.places.fields, datetime.now(UTC) + _AHEAD)
         return View(
             brief=_brief(endpoint),
@@ -164,8 +187,22 @@ class Stage:
             fields=fields_of(endpoint.id, shape, examples),
             takes=taken_rows(shape),
             answers=rows_of(shape.answer),
-            live=is_made_up(self.plan.sendables, endpoint),
-            real=self._real(entry),
+            live=is_made_up(self.plan.sendables, sent),
+            real=self._real(sent),
+            document=Registered(document.sha256, document.source) if document is not None else None,
+        )
+
+    def asking(self) -> Asking | None:
+        """The facts of the page that takes any GraphQL; None without GraphQL."""
+        if self.bff.graphql_surface is None:
+            return None
+        from narrows.surfaces.graphql.schema import make_schema  # an extra
+
+        sent = [operation for entry in self._entries.values() for operation in self._sent(entry)]
+        return Asking(
+            schema=make_schema(self.bff).sdl(),
+            live=is_made_up(self.plan.sendables, sent),
+            real=self._real(sent),
         )
 
     def token(self, person: str, program: str) -> str | None:
@@ -192,9 +229,15 @@ class Stage:
         facts: dict[str, Any] = self._document["paths"][endpoint.path][endpoint.method.lower()]["x-narrows"]
         return facts
 
-    def _real(self, entry: Entry) -> list[str]:
-        """The upstreams of an endpoint that are not made up."""
-        used = {operation.upstream.__name__ for operation in entry.allowance.counts if operation.upstream}
+    def _sent(self, entry: Entry) -> list[Operation[..., Any]]:
+        """Every operation that an endpoint may send, those of a document's fields too."""
+        document = entry.endpoint.document
+        fields = [self._entries[field.endpoint] for field in document.fields] if document is not None else []
+        return [operation for one in (entry, *fields) for operation in one.allowance.counts]
+
+    def _real(self, sent: Iterable[Operation[..., Any]]) -> list[str]:
+        """The upstreams of operations that are not made up."""
+        used = {operation.upstream.__name__ for operation in sent if operation.upstream}
         return [upstream.name for upstream in self.arranged.upstreams if upstream.real and upstream.name in used]
 
     def _roles_of(self, subject: str | None) -> list[str]:

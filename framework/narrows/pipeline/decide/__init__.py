@@ -72,8 +72,8 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 def prepare(preparing: Preparing) -> Step | None:
-    """Make the step for one endpoint; Narrows' own decide by ownership in their handlers."""
-    if preparing.endpoint.builtin:
+    """Make the step for one endpoint; Narrows' own decide by ownership in their handlers, ad-hoc text by its fields."""
+    if preparing.endpoint.builtin or preparing.endpoint.ad_hoc:
         return None
     refuse_unbound(preparing)
     guard = Guard(

@@ -150,7 +150,7 @@ def make_trial(**facts: Any) -> Bff:
         team_id: NumberId,
         day: ShortText | None = None,
         sizes: Annotated[list[PageSize], Meta(max_length=2)] | None = None,
-    ) -> list[Table]:
+    ) -> Annotated[list[Table], Meta(max_length=50)]:
         """The bookings of a team.
 
         Of one day, or of all.
@@ -189,6 +189,39 @@ def make_trial(**facts: Any) -> Bff:
         """Everything else."""
         await Tables.newest()
 
+    return bff
+
+
+MINE = """# What a team has booked.
+# Of one day, or of all.
+query mine($team_id: Long!, $day: String) {
+  bookings(team_id: $team_id, day: $day) { id seats }
+}
+"""
+TAKE = """# Book a table.
+mutation take($team_id: Long!, $booking: WantedInput!) {
+  book(team_id: $team_id, booking: $booking) { id seats }
+}
+"""
+
+
+def make_asking(folder, **bounds: Any) -> Bff:
+    """The BFF, with GraphQL and two documents; the rest of it gives way to what GraphQL can say."""
+    bff = make_trial()
+    bff.endpoints = [endpoint for endpoint in bff.endpoints if endpoint.function.__name__ != "everything"]
+    queries = Path(folder) / "queries"
+    queries.mkdir(exist_ok=True)
+    (queries / "mine.graphql").write_text(MINE)
+    (queries / "take.graphql").write_text(TAKE)
+    bff.graphql(queries=str(queries), **{"ceiling": "0.50 EUR", **bounds})
+    guards: dict[str, Any] = {
+        "roles": {"member"},
+        "within": "team:{team_id}",
+        "scope": "trial:use",
+        "rate": "60/minute",
+    }
+    bff.document("mine", **guards)
+    bff.document("take", **guards)
     return bff
 
 
@@ -260,7 +293,7 @@ async def visiting(stage: Stage | None, run: Run | None = None, refusals=(), gen
 
 def filled(view: Any) -> tuple[str, dict[str, str], Any]:
     """What the form of an endpoint begins with, as the page would send it: path, query and body."""
-    path, query, body = view["brief"]["path"], {}, {}
+    path, query, variables, body = view["brief"]["path"], {}, {}, {}
     for field in view["fields"]:
         if field["source"] == "path":
             path = path.replace("{" + field["name"] + "}", field["example"])
@@ -269,8 +302,12 @@ def filled(view: Any) -> tuple[str, dict[str, str], Any]:
         elif field["filled"]:
             text = field["example"]
             *tables, last = field["pointer"].split("/")[2:]
-            at = body
+            at = variables if field["source"] == "variables" else body
             for table in tables:
                 at = at.setdefault(table, {})
             at[last] = text if field["kind"] in ("text", "choice") else json.loads(text)
+    if view["document"] is not None and view["brief"]["method"] == "GET":
+        query["variables"] = json.dumps(variables)
+    elif view["document"] is not None:
+        body = {"variables": variables}
     return path, query, body or None

@@ -3,6 +3,7 @@ import { data, Refused } from "./api.js";
 import { board, refusedStart } from "./board.js";
 import { el } from "./elements.js";
 import { EndpointPage } from "./endpoint.js";
+import { GraphqlPage } from "./graphql.js";
 
 const LOOK_MS = 500;
 
@@ -28,7 +29,11 @@ async function show(found) {
   }
   const facts = await data("board");
   document.getElementById("bff").textContent = `${facts.facts.name} ${facts.facts.version}`;
-  if (wanted) {
+  if (location.pathname === "/dev/graphql") {
+    page = new GraphqlPage(await data("graphql"), facts, page?.kept());
+    main.replaceChildren(...page.parts());
+    document.title = "GraphQL – narrows dev";
+  } else if (wanted) {
     const view = await data(`endpoints/${decodeURIComponent(wanted)}`);
     page = new EndpointPage(view, facts, page?.kept());
     main.replaceChildren(...page.parts());

@@ -7,6 +7,10 @@ export function board(found) {
     el("h1", {}, own.name),
     el("p", {}, own.purpose),
     section("Endpoints", "endpoints", el("ul", { class: "plain endpoints" }, found.endpoints.map(endpoint))),
+    found.has_graphql ? section("GraphQL", "graphql",
+      el("ul", { class: "plain endpoints" }, found.documents.map(endpoint)),
+      found.documents.length ? null : el("p", { class: "quiet" }, "No document is declared."),
+      el("p", {}, el("a", { href: "/dev/graphql" }, "Ask anything else"), " that the schema has; here alone it runs.")) : null,
     el("div", { class: "columns" },
       section("People to act as", "people",
         el("p", { class: "quiet small" }, "Made from the declarations; they sign in with these passwords."),
@@ -34,7 +38,7 @@ export function board(found) {
         ]),
         el("p", {}, el("a", { href: "/openapi.json" }, "The contract (OpenAPI)")),
         found.has_page ? el("p", {}, el("a", { href: "/" }, "The page of this BFF")) : null)),
-  ];
+  ].filter(Boolean);
 }
 
 function endpoint(one) {

@@ -2,7 +2,7 @@
 import { el } from "./elements.js";
 import { parsed } from "./api.js";
 
-const SOURCES = { path: "In the path", query: "In the query", body: "In the body" };
+const SOURCES = { path: "In the path", query: "In the query", variables: "Variables", body: "In the body" };
 
 export class Form {
   #fields;
@@ -95,7 +95,16 @@ export class Form {
   }
 
   body() {
-    const own = [...this.#controls].filter(([, { field }]) => field.source === "body");
+    return this.#object("body");
+  }
+
+  // The variables of a document.
+  variables() {
+    return this.#object("variables") ?? {};
+  }
+
+  #object(source) {
+    const own = [...this.#controls].filter(([, { field }]) => field.source === source);
     if (own.length === 0) return undefined;
     const whole = {};
     for (const [pointer, { field, control }] of own) {

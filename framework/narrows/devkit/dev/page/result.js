@@ -2,14 +2,20 @@
 import { el, facts } from "./elements.js";
 import { waterfall } from "./trace.js";
 
+// The problem that an answer is: itself, or that of the first error of GraphQL.
+export function problemIn({ status, value }) {
+  if (status < 400 || !value || typeof value !== "object") return null;
+  return value.errors?.[0]?.extensions ?? value;
+}
+
 export function result({ mode, answer, rehearsal, trace, live }) {
   const { status, value } = answer;
-  const problem = status >= 400 && value && typeof value === "object" ? value : null;
+  const problem = problemIn(answer);
   const heading = el("h2", { tabindex: "-1" }, "Result");
   const element = el("div", { class: "sheet" },
     heading,
     el("p", { class: `status ${status < 400 ? "good" : "bad"}` }, `${status} ${problem?.title ?? meaning(status)}`),
-    el("p", { class: "quiet small" }, said(mode, answer.method, status)),
+    el("p", { class: "quiet small" }, said(mode, answer.writes, status)),
     problem ? problemOf(problem) : null,
     rehearsal ? effectsOf(rehearsal) : null,
     trace?.sent.length ? el("p", {}, "Sent to the made-up upstreams: ", trace.sent.map((name) => el("code", {}, name))) : null,
@@ -25,10 +31,10 @@ function meaning(status) {
   return { 200: "OK", 201: "Created", 202: "Accepted", 204: "Done, nothing to read" }[status] ?? "";
 }
 
-function said(mode, method, status) {
+function said(mode, writes, status) {
   if (mode === "sandbox") return "Sandbox: all data is made up, and no upstream was called.";
   if (mode === "rehearse") return "Rehearsal: reads were sent; writes were not, they are listed as effects.";
-  return method === "GET" || status >= 400 ? "Live, on made-up upstreams." : "Live: the made-up upstreams took the write and remember it.";
+  return !writes || status >= 400 ? "Live, on made-up upstreams." : "Live: the made-up upstreams took the write and remember it.";
 }
 
 function problemOf(problem) {
