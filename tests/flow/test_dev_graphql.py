@@ -1,4 +1,4 @@
-"""`narrows dev` serves documents as it serves endpoints: they are listed, have a form, and are called with its values."""
+"""`narrows dev` serves documents as it serves endpoints: listed, with a form for their variables, and callable."""
 
 import hashlib
 
@@ -44,7 +44,7 @@ async def test_the_page_of_a_document_shows_its_source_and_its_variables(tmp_pat
 async def test_the_form_of_a_document_sends_what_it_takes(tmp_path, base):
     """Each document answers the example that its own form begins with, to who holds its role and to nobody else."""
     async with visiting(make_stage(tmp_path, make_asking(tmp_path))) as visitor:
-        for name, field in (("mine", "bookings"),):
+        for name, field in (("mine", "bookings"), ("take", "book")):
             view = (await visitor.get(f"/dev/api/endpoints/trial.{name}")).json()
             path, query, body = filled(view)
             more = {"params": query, **({"json": body} if body else {})}
