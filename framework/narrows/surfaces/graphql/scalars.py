@@ -85,4 +85,4 @@ def _fits(info: mi.IntType) -> bool:
     """Whether all that the type allows fits into GraphQL's Int (32 bits)."""
     low = info.ge if info.ge is not None else info.gt
     high = info.le if info.le is not None else info.lt
-    return low is not None and high is not None and low >= -_WIDEST and high <= _WIDEST
+    return low is not None and high is not None and low >= -_WIDEST - 1 and high <= _WIDEST
