@@ -13,7 +13,7 @@ from strawberry.types.field import StrawberryField
 from narrows.declare.bff import Bff
 from narrows.declare.document import Join
 from narrows.declare.endpoint import counts
-from narrows.declare.shape import Parameter, ShapeError, bare, leaves, unannotated, without_none
+from narrows.declare.shape import Leaf, Parameter, ShapeError, bare, leaves, unannotated, without_none
 from narrows.declare.types import is_id
 from narrows.declare.upstream import Operation, place_of
 from narrows.pipeline.inputs import refuse_leaf
@@ -177,7 +177,7 @@ def _parameter(one: inspect.Parameter, hints: Mapping[str, Any]) -> Parameter:
         rule = f"parameter `{one.name}` has no type, or is not taken by its name"
         raise ShapeError("input-untyped", rule, f"write `{one.name}: PageSize`, without `*`, `**` and `/`")
     kind = hints[one.name]
-    for leaf in leaves(kind, one.name):
+    for leaf in _leaves(kind, one.name):
         if is_id(leaf.info):
             raise ShapeError(
                 "graphql-id", f"`{leaf.path}` is an object id: {_IDS}", "make an endpoint of it, and select that"
@@ -190,5 +190,16 @@ def _refuse(code: str, rule: str, remedy: str) -> None:
     raise ShapeError(code, rule, remedy)
 
 
+def _leaves(kind: Any, name: str) -> list[Leaf]:
+    """The places within a type. Raises `ShapeError` for what msgspec does not read, such as Info and Parent."""
+    try:
+        return list(leaves(kind, name))
+    except ShapeError:
+        raise
+    except Exception as error:  # msgspec raises whatever resolving the hints of foreign classes raises
+        rule = f"the type of `{name}` cannot be read ({error})"
+        raise ShapeError("type-unsupported", rule, "use types that msgspec supports") from None
+
+
 def _has_objects(hint: Any) -> bool:
-    return any(isinstance(bare(leaf.info), msgspec.inspect.StructType) for leaf in leaves(hint))
+    return any(isinstance(bare(leaf.info), msgspec.inspect.StructType) for leaf in _leaves(hint, "its answer"))

@@ -58,7 +58,7 @@ class Node(Narrow):
     """Something that contains itself."""
 
     up: Node | None = None
-    below: Annotated[list[Node], Meta(max_length=3)] = []
+    below: Annotated[list[Node], Meta(max_length=3)] = msgspec.field(default_factory=list)
 
 
 class Renamed(Narrow, rename="camel"):
@@ -129,7 +129,7 @@ class Wanted(Input, kw_only=True):
     seats: PageSize = 2
     at: Moment | None = None
     colour: Colour = Colour.RED
-    notes: Annotated[list[ShortText], Meta(max_length=3)] = []
+    notes: Annotated[list[ShortText], Meta(max_length=3)] = msgspec.field(default_factory=list)
     price: Money
     deep: Annotated[list[Plain], Meta(max_length=2)] | None = None
 
