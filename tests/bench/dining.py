@@ -18,7 +18,7 @@ GUARDS: dict[str, Any] = {
     "roles": {"cook"},
     "within": "team:{team_id}",
     "scope": "cafe",
-    "rate": "1000000000/minute",
+    "rate": "100000000/minute",
 }
 TEAM = 7
 
@@ -199,7 +199,7 @@ def make_bff() -> Bff:
     return bff
 
 
-DOCUMENTS = ("few", "many", "renamed")
+DOCUMENTS = ("few", "many", "renamed", "joined")
 """Each is answered by the document and by `/by-hand/<name>`."""
 
 
@@ -321,7 +321,8 @@ _TEAM = _encode({"id": TEAM, "name": "Platform", "office": "Berlin", "seats": 12
 _MENU = _encode({"day": "Wednesday", "soup": "Lentils", "dish": "Dumplings", "price": 9, "margin": "secret"})
 _PLACES = _encode({"items": [{"id": n, "name": f"Place {n}", "street": f"Street {n}", "x": 1} for n in range(1, 6)]})
 _BOOKINGS = {
-    size: _encode({"items": [_booking(n) for n in range(1, size + 1)], "total": size, "x": "x"}) for size in (1, 20, 200)
+    size: _encode({"items": [_booking(n) for n in range(1, size + 1)], "total": size, "x": "x"})
+    for size in (1, 20, 200)
 }
 
 
@@ -360,7 +361,7 @@ def make_settings(issuer: str = ISSUER, kitchen: str = "https://kitchen.test", *
                 "roles": [{"claim": "teams", "role": "cook", "domain": "team:{value}"}],
             }
         },
-        "limits": {"attempts": "1000000000/minute"},
+        "limits": {"attempts": "100000000/minute"},
         "connectors": {
             "till": {
                 "issuer": "corp", "client_id": "till", "tenant": "example", "kind": "low-code", "state": "live",

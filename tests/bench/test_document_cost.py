@@ -18,7 +18,7 @@ from tests.bench.dining import TEAM, Upstreams, make_authority, make_bff, make_s
 
 BOUND = 1.3
 ROUNDS = 41
-SHAPES = [("few", 1), ("few", 20), ("many", 20), ("many", 200), ("renamed", 20)]
+SHAPES = [("few", 1), ("few", 20), ("many", 20), ("many", 200), ("renamed", 20), ("joined", 20), ("joined", 200)]
 
 
 class Taken(NamedTuple):
@@ -88,7 +88,8 @@ async def _compare(name: str, size: int) -> tuple[float, float]:
         assert document == {"data": answer}
         pairs = await _rounds(site, name, size)
     (hand, hand_wall), (own, own_wall) = (
-        (median(one.processor for one in taken), median(one.wall for one in taken)) for taken in zip(*pairs, strict=True)
+        (median(one.processor for one in taken), median(one.wall for one in taken))
+        for taken in zip(*pairs, strict=True)
     )
     # The median of the ratios of neighbours, which a busy moment meets alike.
     processor = median(two.processor / one.processor for one, two in pairs)

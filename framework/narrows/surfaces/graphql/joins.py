@@ -75,6 +75,34 @@ def join_resolver(added: Added) -> Resolver:
     return resolve
 
 
+async def join_answers(call: Call, added: Added, parents: list[Any], values: Mapping[str, Any]) -> list[Any]:
+    """The answers of a join for all parents at one place. Raises `HandlerFault` for what is not one for each."""
+    child = ChildCall(call, call.endpoint, allowance_of(added.uses or {}), {})
+    token = current.set(child)
+    try:
+        return await _one_for_each(added, parents, values)
+    finally:
+        child.open = False
+        current.reset(token)
+
+
+async def plain_answers(_: Call, added: Added, parents: list[Any], values: Mapping[str, Any]) -> list[Any]:
+    """The answers of a plain field for all parents at one place: the team's method, on each Struct."""
+    token = current.set(_NOBODY)
+    try:
+        found = [added.function(parent, **values) for parent in parents]
+        return [await one for one in found] if added.waits else found
+    finally:
+        current.reset(token)
+
+
+async def _one_for_each(added: Added, parents: list[Any], values: Mapping[str, Any]) -> list[Any]:
+    answers = await added.function(parents, **values)
+    if not isinstance(answers, list) or len(answers) != len(parents):
+        raise HandlerFault(f"{added.place.subject} did not answer a list of one value for each of its parents")
+    return answers
+
+
 def decoded(added: Added, call: Call, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a field as values of their types. Raises `InvalidInput`."""
     values: dict[str, Any] = {}
@@ -156,9 +184,6 @@ class Batch:
         added, parents = self._added, [one.parent for one in self._waiting]
         current.set(self._child)  # of this task alone
         try:
-            answers = await added.function(parents, **self._arguments)
+            return await _one_for_each(added, parents, self._arguments)
         finally:
             self._child.open = False
-        if not isinstance(answers, list) or len(answers) != len(parents):
-            raise HandlerFault(f"{added.place.subject} did not answer a list of one value for each of its parents")
-        return answers
