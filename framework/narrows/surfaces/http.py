@@ -36,7 +36,7 @@ from narrows.surfaces.graphql.accepting import media_for
 from narrows.surfaces.graphql.dispatch import METHODS, Dispatch, Incoming, is_graphql
 from narrows.surfaces.graphql.gate import PATH as GRAPHQL
 from narrows.surfaces.graphql.gate import gates
-from narrows.surfaces.selftest import prove
+from narrows.surfaces.selftest import prove, prove_graphql
 from narrows.telemetry import CallSpan
 
 _STATE = "narrows"
@@ -60,7 +60,7 @@ class Application:
         """Make the plan and the routes. Raises `StartRefused`, `SettingsError` and `PolicyError`."""
         own = builtins(bff, settings, lambda: self.document, lambda: self.plan.rehearsals, lambda: self.plan.commits)
         own += confirming(lambda: self.plan)
-        own += gates() if bff.graphql_surface is not None else []
+        own += gates(lambda: self.plan) if bff.graphql_surface is not None else []
         self.plan = Plan(bff, settings, own, around, documents=lambda: documents_of(bff))
         self.document = document(self.plan)
         self._around = around or Surroundings()
@@ -148,6 +148,8 @@ class Application:
         try:
             await self.plan.start()
             await prove(self.plan)
+            if self._graphql is not None:
+                await prove_graphql(self.plan, self._graphql)
             async with watching(self.plan, self._around):
                 yield
         except NarrowsError as refused:

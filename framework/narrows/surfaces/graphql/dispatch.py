@@ -23,6 +23,7 @@ from narrows.plan.entries import Entry
 from narrows.settings.parts import LimitSettings
 from narrows.surfaces.graphql.accepting import RESPONSE, media_of
 from narrows.surfaces.graphql.gate import PATH
+from narrows.surfaces.graphql.ids import by_id
 from narrows.surfaces.graphql.protocol import Wanted, from_body, from_query
 
 METHODS = ("GET", "POST")
@@ -50,16 +51,12 @@ class Dispatch:
     """Leads requests to the entries of documents, and all others to the gate."""
 
     def __init__(self, entries: Iterable[Entry], limits: LimitSettings) -> None:
-        self._by_id: dict[str, Entry] = {}
-        self._by_text: dict[str, Entry] = {}
-        self._gates: dict[str, Entry] = {}
         self._limits = limits
-        for entry in entries:
-            if (document := entry.endpoint.document) is not None:
-                self._by_id[document.name] = self._by_id[f"sha256:{document.sha256}"] = entry
-                self._by_text[document.source] = entry
-            elif entry.endpoint.path == PATH:
-                self._gates[entry.endpoint.method] = entry
+        ready = {entry.endpoint: entry for entry in entries}
+        self._gates = {endpoint.method: entry for endpoint, entry in ready.items() if endpoint.path == PATH}
+        documents = [endpoint for endpoint in ready if endpoint.document is not None]
+        self._by_id = {name: ready[endpoint] for name, endpoint in by_id(documents).items()}
+        self._by_text = {one.document.source: ready[one] for one in documents if one.document is not None}
 
     async def lead(self, incoming: Incoming) -> tuple[Entry, Raw]:
         """The entry that a request goes to, and what it is called with; the gate is told why it is the gate."""

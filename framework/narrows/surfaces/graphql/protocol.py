@@ -20,6 +20,7 @@ ID = re.compile(r"sha256:[0-9a-f]{64}|[A-Za-z0-9._~-]{1,128}")
 """The forms of an id: the hash of a document's source, or a name. Others of the draft (`x-…:`) lead to nothing here."""
 
 _ID_RULE = "It must be `sha256:` and 64 lower-case hexadecimal digits, or the name of a document."
+_VARIABLES_RULE = "It must be a JSON object: names of variables, and their values."
 _ONE_ID = FieldError(
     "", "The request names its document twice.", "Send one of: `documentId`, the Apollo hash, a path with the name."
 )
@@ -88,8 +89,6 @@ def from_body(body: bytes, depth: int, name: str | None) -> Wanted:
     parse(body.replace(variables, b"null", 1), depth, found)
     if found:
         raise InvalidInput(errors=found[:CAP])
-    if variables != b"null" and not variables.startswith(b"{"):
-        raise InvalidInput(errors=collect({"variables": []}, _Shown, "/body"))
     return _wanted("/body", envelope, variables, name)
 
 
@@ -144,10 +143,12 @@ def _wanted(place: str, envelope: _Envelope, variables: bytes, name: str | None)
     apollo = envelope.extensions.persistedQuery if envelope.extensions else None
     text = envelope.query
     if text is not None and apollo is not None:
-        _check_hash(text, apollo.sha256Hash)
+        _check_hash(text, apollo.sha256Hash, place)
         apollo = None
     hashed = f"sha256:{apollo.sha256Hash}" if apollo else None
     ids = [one for one in (name, envelope.documentId, hashed, text) if one is not None]
+    if variables != b"null" and not variables.lstrip().startswith(b"{"):
+        raise InvalidInput(errors=[FieldError(f"{place}/variables", _VARIABLES_RULE, "Send `{}` for none.")])
     pointer = f"{place}/documentId"
     if len(ids) > 1:
         raise InvalidInput(errors=[msgspec.structs.replace(_ONE_ID, pointer=pointer)])
@@ -164,15 +165,8 @@ def _wanted(place: str, envelope: _Envelope, variables: bytes, name: str | None)
     )
 
 
-def _check_hash(text: str, said: str) -> None:
+def _check_hash(text: str, said: str, place: str) -> None:
     """A hash that came beside a text is that of the text, or the client is wrong about what it sends."""
     if hashlib.sha256(text.encode()).hexdigest() != said:
-        raise InvalidInput(
-            errors=[
-                FieldError(
-                    "/extensions/persistedQuery/sha256Hash",
-                    "It is not the SHA-256 of `query`.",
-                    "Send the hash alone.",
-                )
-            ]
-        )
+        pointer = f"{place}/extensions/persistedQuery/sha256Hash"
+        raise InvalidInput(errors=[FieldError(pointer, "It is not the SHA-256 of `query`.", "Send the hash alone.")])
