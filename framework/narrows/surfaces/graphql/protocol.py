@@ -130,7 +130,7 @@ def _extensions_of(texts: Mapping[str, str], depth: int, found: list[FieldError]
     if raw is None:
         return None
     try:
-        plain = parse(raw.encode(), depth, found)
+        plain = parse(raw.encode(), depth, found, "/query/extensions")
     except MalformedRequest:
         found.append(FieldError("/query/extensions", "It is not valid JSON (RFC 8259).", "Send a JSON object."))
         return None
