@@ -14,19 +14,19 @@ from narrows import Bff
 from tests.unit.surfaces.site import GUARDS, Got, Site, make_bff, site
 
 SOUP = """# What there is for a team.
-query Soup($team_id: Long!) {
+query soup($team_id: Long!) {
   menu(team_id: $team_id) {
     dishes
   }
 }
 """
-LUNCH = """mutation Lunch($team_id: Long!, $order: OrderInput!) {
+LUNCH = """mutation lunch($team_id: Long!, $order: OrderInput!) {
   order(team_id: $team_id, order: $order) {
     text
   }
 }
 """
-ODD = "query ($team_id: Long!) { first: odd(team_id: $team_id) { text } }\n"
+ODD = "query strange($team_id: Long!) { first: odd(team_id: $team_id) { text } }\n"
 DOCUMENTS = {"soup": SOUP, "lunch": LUNCH, "strange": ODD}
 JSON = "application/json"
 RESPONSE = "application/graphql-response+json"

@@ -58,12 +58,12 @@ def at(target: str, method: str = "GET", **how: Any) -> Ask:
     [
         by(documentId="soup"),
         by(documentId=HASH),
-        by(documentId=HASH, operationName="Soup"),
+        by(documentId=HASH, operationName="soup"),
         by(extensions=EXTENSIONS),
         lambda one: post(one, {"variables": TEAM}, "/graphql/soup"),
         lambda one: post(one, {"variables": TEAM}, f"/graphql/{HASH}"),
         at(f"/graphql?documentId=soup&variables={QUERY}"),
-        at(f"/graphql?documentId={HASH}&operationName=Soup&variables={QUERY}"),
+        at(f"/graphql?documentId={HASH}&operationName=soup&variables={QUERY}"),
         at(f"/graphql?extensions={quote(msgspec.json.encode(EXTENSIONS).decode())}&variables={QUERY}"),
         at(f"/graphql/soup?variables={QUERY}"),
     ],
@@ -164,7 +164,7 @@ REFUSED: list[tuple[Ask, int, str]] = [
     (at("/graphql?documentId=soup&documentId=soup"), 400, "invalid-input"),
     (at(f"/graphql/soup?documentId=soup&variables={QUERY}"), 400, "invalid-input"),
     (at("/graphql/soup?team_id=7"), 400, "invalid-input"),
-    (at(f"/graphql/soup?operationName=Lunch&variables={QUERY}"), 400, "invalid-input"),
+    (at(f"/graphql/soup?operationName=lunch&variables={QUERY}"), 400, "invalid-input"),
     (by(documentId="strange", operationName="Strange"), 400, "invalid-input"),
     (BROKEN, 400, "malformed-request"),
     (lambda one: post(one, [{"documentId": "soup"}]), 400, "malformed-request"),
@@ -354,7 +354,7 @@ async def test_text_that_is_a_document_runs_where_the_record_says_so(
         assert (await by(query=SOUP, extensions=EXTENSIONS)(one)).json == MENU
         assert (await by(query=SOUP, variables={"team_id": 8})(one)).status == 403
         assert (await by(query=SOUP + " ")(one)).status == 400
-        assert (await by(query=LUNCH, operationName="Soup")(one)).status == 400
+        assert (await by(query=LUNCH, operationName="soup")(one)).status == 400
         assert [record["endpoint"] for record in one.records.calls()][:3] == ["cafe.soup"] * 3
 
 

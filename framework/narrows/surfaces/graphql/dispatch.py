@@ -109,7 +109,7 @@ class Dispatch:
                 raise DocumentNotFound(members={"code": "PERSISTED_QUERY_NOT_FOUND"})
         document = entry.endpoint.document
         if document is not None and wanted.operation not in (None, document.operation_name):
-            raise InvalidInput(errors=[_other_operation(wanted.place, document.operation_name)])
+            raise InvalidInput(errors=[_other_operation(wanted.place)])
         if method != "POST" and entry.endpoint.kind == "write":
             raise MethodNotAllowed("A mutation has effects, and a GET has none.", headers={"Allow": "POST"})
         return entry
@@ -127,6 +127,6 @@ def _raw(incoming: Incoming, posed: Posed, wanted: Wanted | None) -> Raw:
     )
 
 
-def _other_operation(place: str, name: str | None) -> FieldError:
-    known = f"Send `{name}`, or leave it out." if name else "Leave it out: the operation has no name."
-    return FieldError(f"{place}/operationName", "The document has no operation of this name.", known)
+def _other_operation(place: str) -> FieldError:
+    rule, remedy = "The document has no operation of this name.", "Send the name of its one operation, or leave it out."
+    return FieldError(f"{place}/operationName", rule, remedy)
