@@ -131,7 +131,7 @@ def answer_of_any_keys(bff):
     async def x(team_id: Id) -> dict[str, ShortText]: ...
 
 
-@refused("answer-open", "answer-untyped", "answer-untyped")
+@refused("answer-open", "answer-untyped")
 def answer_of_a_bare_dictionary(bff):
     """Neither keys nor values are known."""
 

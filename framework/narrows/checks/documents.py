@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from narrows.checks.refusing import refuse
 from narrows.declare.bff import Bff
-from narrows.declare.document import Graphql
+from narrows.declare.document import Declared, Graphql, Join
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.types import Money
 from narrows.errors import Refusal
@@ -16,18 +16,19 @@ _LEAST = {"aliases": 0}
 
 
 def graphql_refusals(bff: Bff) -> Iterator[Refusal]:
-    """Documents of a BFF that answers no GraphQL, and bounds that are none."""
+    """Documents and joins of a BFF that answers no GraphQL, and bounds that are none."""
     surface = bff.graphql_surface
     if surface is not None:
         yield from _bounds(bff, surface)
         return
-    for declared in bff.documents:
+    found: list[Declared | Join] = [*bff.documents, *bff.joins]
+    for declared in found:
         yield Refusal(
             code="graphql-missing",
             subject=f"{bff.name}.{declared.name}",
             where=declared.where,
             rule="its BFF answers no GraphQL",
-            remedy="write bff.graphql() before it, or take the document out",
+            remedy="write bff.graphql() before it, or take it out",
         )
 
 

@@ -166,9 +166,9 @@ def _add(refusals: list[Refusal], found: Iterable[Refusal]) -> bool:
 
 
 def _causes(refusals: Sequence[Refusal]) -> list[Refusal]:
-    """The refusals without those that only follow from another: a policy that does not load grants nothing."""
+    """Each refusal once, without those that only follow from another: a policy that does not load grants nothing."""
     follow = "role-ungrantable" if any(r.code == "policy-unloadable" for r in refusals) else None
-    return [refusal for refusal in refusals if refusal.code != follow]
+    return [refusal for refusal in dict.fromkeys(refusals) if refusal.code != follow]
 
 
 def _counts(endpoint: Endpoint) -> Counts:

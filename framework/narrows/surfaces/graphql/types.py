@@ -55,11 +55,7 @@ class Types:
         """The annotation of an answer; one that is nothing has the type `Nothing`, and is null."""
         if hint is None or hint is type(None):
             return Nothing | None
-        return self._read(hint, place, "output")
-
-    def input(self, hint: Any, place: Place) -> Any:
-        """The annotation of an argument."""
-        return self._read(hint, place, "input")
+        return self._read(hint, place, "output", "its answer")
 
     def resolver(self, parameters: Iterable[Parameter], answer: Any, place: Place) -> Callable[..., Any]:
         """A function with the signature of a field, for Strawberry to read; nobody calls it."""
@@ -74,17 +70,18 @@ class Types:
 
     def _argument(self, parameter: Parameter, place: Place) -> Argument:
         self.names.check(parameter.name, place)
-        annotation = self.input(parameter.type, place)
+        annotation = self._read(parameter.type, place, "input", parameter.name)
         if parameter.default is None:
             annotation = annotation | None
         default = Argument.empty if parameter.required else strawberry.UNSET
         return Argument(parameter.name, Argument.KEYWORD_ONLY, default=default, annotation=annotation)
 
-    def _read(self, hint: Any, place: Place, way: Direction) -> Any:
+    def _read(self, hint: Any, place: Place, way: Direction, said: str) -> Any:
         try:
             info = mi.type_info(hint)
         except Exception as error:  # msgspec raises whatever resolving the hints of foreign classes raises
-            rule = f"the type of `{place.path}` cannot be read ({error})"
+            # Told in the words of `checks/types.py`, so that a start tells it once.
+            rule = f"the type of {said} cannot be read ({error})"
             self.names.refuse("type-unsupported", place, rule, "use types that msgspec supports")
             return _IN_VAIN
         return self._of(info, place, way)

@@ -17,10 +17,14 @@ from narrows.call import Call
 from narrows.current import current
 from narrows.errors import InvalidInput, OperationRefused
 from narrows.pipeline.handle import HandlerFault
+from narrows.plan.entries import allowance_of
+from narrows.surfaces.graphql.joins import Batch
+from narrows.surfaces.graphql.naming import Names
+from narrows.surfaces.graphql.naming import Place as Where
 from narrows.surfaces.graphql.schema import make_schema
 from narrows.telemetry import CallSpan
 from narrows.upstreams.send import enter
-from tests.flow.minimal import FACTS, without
+from tests.flow.minimal import FACTS, tangled, without
 from tests.unit.pipeline.calls import raw
 from tests.unit.surfaces.graphql.schemas import refusals
 
@@ -610,3 +614,41 @@ def test_joins_are_told_with_what_they_use() -> None:
         ("Booking", "place"): {Places.by_ids: 1},
         ("Place", "owner"): {Places.owners: 1},
     }
+
+
+def test_a_type_that_has_no_end_is_refused() -> None:
+    """Types that contain each other in too many ways are refused as those of REST are."""
+
+    async def many(of: list[Booking], what: Any) -> list[str]:
+        """Takes what nobody can send."""
+        return []
+
+    many.__annotations__["what"] = tangled(Input)
+    assert codes_of(many) == ["type-too-large"]
+
+
+@pytest.mark.parametrize("fault", [None, ZeroDivisionError("fault")])
+async def test_whoever_went_away_gets_nothing(fault: Exception | None) -> None:
+    """A parent whose field nobody waits for any more is left out; the others get what is theirs."""
+    run = Run()
+    run.sending.fault = fault
+    added = run.schema.joins["Booking", "place"]
+    batch = Batch(run.call, added, allowance_of(added.uses or {}), {})
+    gone, stays = (batch.add(booking) for booking in BOOKINGS[:2])
+    await asyncio.sleep(0)
+
+    gone.cancel()
+    if fault is None:
+        assert (await stays).id == "p1"
+    else:
+        with pytest.raises(ZeroDivisionError):
+            await stays
+    assert gone.cancelled()
+
+
+def test_a_reason_is_told_once() -> None:
+    """Two ways that lead to one fault tell it once."""
+    names = Names(frozenset())
+    for _ in range(2):
+        names.refuse("graphql-type", Where("lunch.found", "app.py:1", "found"), "rule", "remedy")
+    assert len(names.refusals) == 1

@@ -216,7 +216,7 @@ def test_what_graphql_does_not_have_is_refused_at_its_place(answer: Any, code: s
 
     assert (found.code, found.subject) == (code, "lunch.found")
     assert found.where.partition(":")[0].endswith("schemas.py")
-    assert "found" in found.rule or "Absent.name" in found.rule
+    assert any(place in found.rule for place in ("`found`", "its answer", "Absent.name"))
     assert found.remedy
 
 
@@ -281,6 +281,20 @@ def test_what_may_be_left_out_of_a_body_must_be_sayable() -> None:
 def test_a_body_takes_no_one_of_several_objects() -> None:
     """GraphQL has unions in answers alone."""
     assert codes(refused(arguments={"pet": Cat | Dog})) == ["graphql-type"]
+
+
+def test_a_value_of_a_union_is_told_by_its_class() -> None:
+    """`__typename` is the class that was declared, also for one that derives from it."""
+
+    class Puppy(Dog, tag="puppy"):
+        """A dog with more to tell."""
+
+    found: Any = schema_of(Cat | Dog).core.type_map["CatOrDog"]
+    assert [found.resolve_type(pet) for pet in (Cat(name="Tom"), Dog(barks=True), Puppy(barks=False))] == [
+        "Cat",
+        "Dog",
+        "Dog",
+    ]
 
 
 def test_a_class_may_be_taken_and_answered() -> None:
