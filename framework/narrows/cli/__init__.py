@@ -18,6 +18,7 @@ _COMMANDS = (
     "check",
     "connector",
     "dev",
+    "graphql",
     "new",
     "openapi",
     "promote",

@@ -25,6 +25,16 @@ def by_id(documents: Sequence[Endpoint]) -> Mapping[str, Endpoint]:
     return found
 
 
+def is_id(text: str) -> bool:
+    """Whether a document can be asked for by it."""
+    return _ID.fullmatch(text) is not None
+
+
+def is_sha256(text: str) -> bool:
+    """Whether it has the form of a SHA-256."""
+    return _SHA256.fullmatch(text) is not None
+
+
 def id_refusals(bff: Bff) -> Iterator[Refusal]:
     """What is refused of the other ids that the documents of a BFF declare."""
     taken = {declared.name: declared.name for declared in bff.documents}
@@ -46,9 +56,9 @@ def _faults(own: object, taken: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Why one id is none."""
     if isinstance(own, tuple):
         yield f"ids={own[0]!r} is no list", 'write ids=["0123456789abcdef"]'
-    elif not isinstance(own, str) or not _ID.fullmatch(own):
+    elif not isinstance(own, str) or not is_id(own):
         yield f"{own!r} is no id: it has 1 to 128 of A-Z a-z 0-9 . _ -", 'write ids=["0123456789abcdef"]'
-    elif _SHA256.fullmatch(own):
+    elif is_sha256(own):
         yield f"{own!r} has the form of a SHA-256, which is reckoned and never declared", "take it out of ids"
     elif own in taken:
         yield f"{own!r} is a name or an id of {taken[own]} already", "give each document ids of its own"
