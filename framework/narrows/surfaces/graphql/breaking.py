@@ -18,6 +18,7 @@ from graphql import (
     TypeInfoVisitor,
     VariableDefinitionNode,
     Visitor,
+    assert_valid_schema,
     build_schema,
     find_breaking_changes,
     find_dangerous_changes,
@@ -51,13 +52,13 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
 def schema_of(text: str, where: str) -> GraphQLSchema:
     """A schema that was saved as text. Raises `ManifestError`."""
     try:
-        return build_schema(text)
+        made = build_schema(text)
+        assert_valid_schema(made)
     except (GraphQLError, TypeError) as error:
         # A schema that does not hold is a TypeError of graphql-core, whose message lists why.
         said = ascii(str(error).splitlines()[0][:300])[1:-1]
-    except RecursionError:
-        said = "nested too deep"
-    raise ManifestError(f"{where}: no schema ({said}). Remedy: save one with narrows graphql schema.")
+        raise ManifestError(f"{where}: no schema ({said}). Remedy: save one with narrows graphql schema.") from None
+    return made
 
 
 def changes(before: GraphQLSchema, after: GraphQLSchema) -> list[Change]:
@@ -76,8 +77,8 @@ def broken(source: str, after: GraphQLSchema, before: GraphQLSchema | None, foun
     """
     try:
         tree = parse(source)
-    except (GraphQLError, RecursionError) as error:
-        return [Broken(line=_line(error), said=f"it is no GraphQL: {getattr(error, 'message', 'nested too deep')}")]
+    except GraphQLError as error:
+        return [Broken(line=_line(error), said=error.message)]
     told = [Broken(line=_line(error), said=error.message) for error in validate(after, tree)]
     if before is not None and not validate(before, tree):
         types = TypeInfo(before)
@@ -101,37 +102,34 @@ def _touched(places: Mapping[str, int], found: Iterable[Change]) -> Iterator[Bro
 
 
 class _Using(Visitor):
-    """Puts down what a document uses of a schema, and in which line first: fields, arguments, and types of inputs."""
+    """Puts down what a sound document uses of a schema, and in which line first: fields, arguments, types of inputs."""
 
     def __init__(self, schema: GraphQLSchema, types: TypeInfo) -> None:
         super().__init__()
         self.places: dict[str, int] = {}
         self._schema = schema
         self._types = types
+        self._field = ""
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
-        """A field of a type."""
-        self.places.setdefault(f"{self._types.get_parent_type()}.{node.name.value}", _at(node))
+        """A field of a type; its arguments come next."""
+        self._field = f"{self._types.get_parent_type()}.{node.name.value}"
+        self.places.setdefault(self._field, _at(node))
 
     def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
         """An argument of a field; those of `@skip` and `@include` do not change."""
-        field, argument = self._types.get_field_def(), self._types.get_argument()
-        if argument is not None and self._types.get_directive() is None and field is not None:
-            field_name = next(name for name, own in self._fields().items() if own is field)
-            self.places.setdefault(f"{self._types.get_parent_type()}.{field_name}({node.name.value})", _at(node))
+        argument: Any = self._types.get_argument()
+        if self._types.get_directive() is None:
+            self.places.setdefault(f"{self._field}({node.name.value})", _at(node))
             self._input(get_named_type(argument.type), _at(node))
 
     def enter_variable_definition(self, node: VariableDefinitionNode, *_: Any) -> None:
         """A variable, into which anything may be put that its type takes."""
         self._input(get_named_type(type_from_ast(self._schema, node.type)), _at(node))
 
-    def _fields(self) -> Mapping[str, Any]:
-        parent: Any = self._types.get_parent_type()
-        return parent.fields if parent is not None else {}
-
     def _input(self, kind: Any, line: int) -> None:
         """An input type, and those within it."""
-        if kind is None or f"input {kind.name}" in self.places:
+        if f"input {kind.name}" in self.places:
             return
         self.places[f"input {kind.name}"] = line
         if isinstance(kind, GraphQLInputObjectType):
@@ -140,9 +138,12 @@ class _Using(Visitor):
 
 
 def _at(node: Node) -> int:
-    return node.loc.start_token.line if node.loc is not None else 1
+    place: Any = node.loc  # which what was parsed always has
+    line: int = place.start_token.line
+    return line
 
 
-def _line(error: Exception) -> int:
-    locations = getattr(error, "locations", None)
-    return locations[0].line if locations else 1
+def _line(error: GraphQLError) -> int:
+    places: Any = error.locations  # which faults of a document always have
+    line: int = places[0].line
+    return line

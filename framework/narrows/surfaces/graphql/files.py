@@ -13,7 +13,7 @@ from narrows.surfaces.graphql.source import Source
 
 MOST_BYTES = 256 * 1024
 """A file that is longer is not even read to its end."""
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _BOM = b"\xef\xbb\xbf"
 _FOR_DOCUMENTS = frozenset(
     ("roles", "within", "scope", "rates", "slo", "deprecated", "sunset", "commit", "for_services", "holes", "unknown")
@@ -35,7 +35,7 @@ def read_documents(bff: Bff, surface: Graphql) -> tuple[list[Source], list[Refus
 
 
 def _declaration(bff: Bff, declared: Declared, found: dict[str, Source]) -> Iterator[Refusal]:
-    if type(declared.name) is not str or not _NAME.fullmatch(declared.name):
+    if type(declared.name) is not str or not NAME.fullmatch(declared.name):
         rule = f"{declared.name!r} is no name for a document"
         yield _refuse(bff, "document-name", declared, rule, "name it with a-z, 0-9 and _, up to 64, a letter first")
     elif (first := found.get(declared.name.lower())) is not None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, parse
 
+from narrows.surfaces.graphql.files import MOST_BYTES, NAME
 from narrows.surfaces.graphql.ids import is_id, is_sha256
 from narrows.surfaces.graphql.manifest import Listed, ManifestError
 
-MOST_BYTES = 256 * 1024
 TOKENS = 20_000
 """The most that is read of a document; what a BFF lets one have is less, and refused by its start."""
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _BOM = "\ufeff"
 
 
@@ -75,9 +73,11 @@ def _read(one: Listed, into: Path) -> Imported:
     """One document of a list. Raises `_Fault`."""
     digest = _digest(one.body)
     operation = _operation(one.body)
-    name = operation.name.value if operation.name else Path(one.where).stem if one.id is None else ""
-    if not _NAME.fullmatch(name):
-        raise _Fault(f"{name!r} is no name for a document", "name its operation with a-z, 0-9 and _, a letter first")
+    name = operation.name.value if operation.name else ""
+    if not NAME.fullmatch(name):
+        raise _Fault(
+            f"{name!r} is no name for a document", "name its operation with a-z, A-Z, 0-9 and _, a letter first"
+        )
     _check_claims(one, operation, name)
     ids = () if one.id is None or one.id == digest else (_foreign(one.id),)
     return Imported(name=name, body=one.body, ids=ids, file=into / f"{name}.graphql", new=True)
@@ -99,8 +99,6 @@ def _operation(body: str) -> OperationDefinitionNode:
         tree: DocumentNode = parse(body, max_tokens=TOKENS)
     except GraphQLError as error:
         raise _Fault(f"it is no GraphQL ({ascii(error.message[:200])[1:-1]})", "correct it, or leave it out") from None
-    except RecursionError:
-        raise _Fault("it is nested too deep", "leave it out") from None
     operations = [node for node in tree.definitions if isinstance(node, OperationDefinitionNode)]
     if len(operations) != 1 or operations[0].operation.value == "subscription":
         raise _Fault("it is not one query or one mutation", "make a document of each, with its fragments")

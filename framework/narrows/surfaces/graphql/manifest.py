@@ -42,7 +42,7 @@ def write(documents: Sequence[Document], form: Form) -> str:
     operations = [
         {
             "id": document.sha256,
-            "name": document.operation_name or document.name,
+            "name": document.name,
             "type": document.operation,
             "body": document.source,
         }

@@ -42,7 +42,7 @@ class Unknown:
 
     def __init__(self, documents: Iterable[Endpoint]) -> None:
         self._layouts = {
-            _digest(strip_ignored_characters(endpoint.document.source)): endpoint.id
+            endpoint.document.normalised: endpoint.id
             for endpoint in documents
             if isinstance(endpoint.document, Document)
         }
@@ -51,7 +51,7 @@ class Unknown:
         """What the audit log keeps of a text that a connector sent (`now_s` in seconds since 1970)."""
         known: dict[str, Any] = {"what": "unreadable"}
         if (tree := _read(text)) is not None:
-            meant = self._layouts.get(_digest(strip_ignored_characters(text)))
+            meant = self._layouts.get(_digest(print_ast(tree)))
             shape = shape_of(tree)
             known = {
                 "what": "layout" if meant else "unknown",
@@ -113,7 +113,7 @@ def _read(text: str) -> DocumentNode | None:
     """The document, None for what is none, or too much to be looked at."""
     try:
         return parse(text, no_location=True, max_tokens=TOKENS)
-    except (GraphQLError, RecursionError):
+    except GraphQLError:
         return None
 
 

@@ -4,6 +4,7 @@ import hashlib
 
 import msgspec
 import pytest
+from graphql import parse, print_ast
 
 from narrows.audit.line import LONGEST
 from narrows.declare.document import Document
@@ -26,6 +27,7 @@ def known():
         name="lunch",
         source=SOURCE,
         sha256=hashlib.sha256(SOURCE.encode()).hexdigest(),
+        normalised=hashlib.sha256(print_ast(parse(SOURCE)).encode()).hexdigest(),
         operation="query",
         variables=msgspec.Struct,
     )
