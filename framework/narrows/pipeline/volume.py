@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from narrows.call import Call
+from narrows.call import Call, Page
 from narrows.pipeline.outgoing import Outgoing, records_in
 from narrows.pipeline.step import Preparing, Step
 
 
 def prepare(preparing: Preparing) -> Step | None:
-    """Make the step for one endpoint; most of Narrows' own have none."""
+    """Make the step for one endpoint; most of Narrows' own have none, nor have pages, which hold no data."""
     outgoing = Outgoing(preparing.endpoint, preparing.ground)
-    if not outgoing.counts:
+    if not outgoing.counts or preparing.shape.answer is Page:
         return None
 
     records = _of_rehearsals if preparing.endpoint.builtin else records_in

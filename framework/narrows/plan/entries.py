@@ -109,6 +109,7 @@ def improvise(endpoint: Endpoint, entries: Iterable[Entry], ground: Ground, watc
         fields=fields,
     )
     entry = _entry(preparing, watch)
+    refusals += checks.ceiling_refusals(endpoint, entry.ceiling)
     if refusals or preparing.refusals:
         raise StartRefused(refusals or preparing.refusals)
     return entry

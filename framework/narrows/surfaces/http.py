@@ -22,7 +22,7 @@ from narrows.alerts.arranging import watching
 from narrows.call import Mode, Raw, Reply
 from narrows.declare.bff import Bff
 from narrows.declare.endpoint import Endpoint
-from narrows.errors import InternalError, MethodNotAllowed, NarrowsError, NotFound, Problem
+from narrows.errors import InternalError, MethodNotAllowed, NarrowsError, NotFound, Problem, Refusal, StartRefused
 from narrows.pipeline.receive import check_head, enter
 from narrows.plan import Plan
 from narrows.plan.entries import Entry
@@ -58,16 +58,18 @@ class Application:
 
     def __init__(self, bff: Bff, settings: Settings, around: Surroundings | None = None) -> None:
         """Make the plan and the routes. Raises `StartRefused`, `SettingsError` and `PolicyError`."""
+        around = around or Surroundings()
+        _refuse_ad_hoc(bff, settings, around)
         own = builtins(bff, settings, lambda: self.document, lambda: self.plan.rehearsals, lambda: self.plan.commits)
         own += confirming(lambda: self.plan)
         own += gates(lambda: self.plan) if bff.graphql_surface is not None else []
         self.plan = Plan(bff, settings, own, around, documents=lambda: documents_of(bff))
         self.document = document(self.plan)
-        self._around = around or Surroundings()
+        self._around = around
         self._hosts = settings.accepted_hosts()
         self._cap = settings.limits.target_bytes
         self._refusal = ""
-        self._graphql = Dispatch(self.plan.entries, settings.limits) if bff.graphql_surface is not None else None
+        self._graphql = _dispatch(self.plan, around)
         self._litestar = Litestar(
             route_handlers=_routes(self.plan, self._graphql),
             openapi_config=None,
@@ -232,6 +234,30 @@ def documents_of(bff: Bff) -> list[Endpoint]:
     from narrows.surfaces.graphql.schema import make_schema
 
     return make_documents(bff, make_schema(bff))
+
+
+def _dispatch(plan: Plan, around: Surroundings) -> Dispatch | None:
+    """What leads requests of GraphQL to documents; None without GraphQL."""
+    surface = plan.bff.graphql_surface
+    if surface is None:
+        return None
+    if not around.ad_hoc:
+        return Dispatch(plan.entries, plan.settings.limits)
+    from narrows.surfaces.graphql.ad_hoc import AdHoc  # an extra
+    from narrows.surfaces.graphql.schema import make_schema
+
+    return Dispatch(plan.entries, plan.settings.limits, AdHoc(plan, surface, make_schema(plan.bff)).entry)
+
+
+def _refuse_ad_hoc(bff: Bff, settings: Settings, around: Surroundings) -> None:
+    """Text that was not registered runs on the machine of a developer alone. Raises `StartRefused`."""
+    if around.ad_hoc and settings.environment != "development":
+        rule = f"it would run any GraphQL text in the environment {settings.environment!r}"
+        remedy = "take ad_hoc=True out of its Surroundings, and declare documents with bff.document(…)"
+        refusal = Refusal(
+            code="ad-hoc-outside-development", subject=bff.name, where=bff.where, rule=rule, remedy=remedy
+        )
+        raise StartRefused([refusal])
 
 
 def _template(path: str) -> str:

@@ -24,10 +24,12 @@ from narrows.settings.parts import LimitSettings
 from narrows.surfaces.graphql.accepting import RESPONSE, media_of
 from narrows.surfaces.graphql.gate import PATH
 from narrows.surfaces.graphql.ids import by_id
-from narrows.surfaces.graphql.protocol import Wanted, from_body, from_query
+from narrows.surfaces.graphql.protocol import Wanted, from_body, from_query, other_operation
 
 METHODS = ("GET", "POST")
 _BASES = ("rehearse", "sandbox")
+
+Improvise = Callable[[Wanted, str], Entry]
 
 
 class Incoming(msgspec.Struct, kw_only=True):
@@ -50,7 +52,9 @@ def is_graphql(path: str) -> bool:
 class Dispatch:
     """Leads requests to the entries of documents, and all others to the gate."""
 
-    def __init__(self, entries: Iterable[Entry], limits: LimitSettings) -> None:
+    def __init__(self, entries: Iterable[Entry], limits: LimitSettings, ad_hoc: Improvise | None = None) -> None:
+        """Keep what is ready; `ad_hoc` makes other text ready, which only development may."""
+        self._ad_hoc = ad_hoc
         self._limits = limits
         ready = {entry.endpoint: entry for entry in entries}
         self._gates = {endpoint.method: entry for endpoint, entry in ready.items() if endpoint.path == PATH}
@@ -66,7 +70,7 @@ class Dispatch:
             if media is None:
                 raise NotAcceptable()
             wanted = await self._read(incoming)
-            entry = self._find(wanted, incoming.method)
+            entry = self._find(wanted, incoming)
         except Problem as problem:
             posed = Posed(
                 method=incoming.method,
@@ -75,7 +79,9 @@ class Dispatch:
                 problem=problem,
             )
             return self._gates[incoming.method], _raw(incoming, posed, wanted)
-        return entry, _raw(incoming, Posed(method=incoming.method, media=media, text=wanted.text), wanted)
+        # Where any text runs, no record of a connector says which: its ladder is not asked.
+        text = wanted.text if self._ad_hoc is None else None
+        return entry, _raw(incoming, Posed(method=incoming.method, media=media, text=text), wanted)
 
     async def _read(self, incoming: Incoming) -> Wanted:
         """Read the parameters; of a POST without credentials nothing is read, because it is answered with a 401."""
@@ -97,22 +103,28 @@ class Dispatch:
             raise RequestTimeout() from None
         return from_body(body, limits.json_depth, name)
 
-    def _find(self, wanted: Wanted, method: str) -> Entry:
+    def _find(self, wanted: Wanted, incoming: Incoming) -> Entry:
         """The document that is wanted. Raises a `Problem`."""
         if wanted.text is not None:
-            entry = self._by_text.get(wanted.text)
-            if entry is None:
-                raise DocumentRequired("The query text is that of no registered document.")
+            known = self._by_text.get(wanted.text)
+            entry = known if known is not None else self._improvised(wanted, wanted.text, incoming)
         else:
-            entry = self._by_id.get(wanted.id or "")
-            if entry is None:
+            named = self._by_id.get(wanted.id or "")
+            if named is None:
                 raise DocumentNotFound(members={"code": "PERSISTED_QUERY_NOT_FOUND"})
+            entry = named
         document = entry.endpoint.document
         if document is not None and wanted.operation not in (None, document.operation_name):
-            raise InvalidInput(errors=[_other_operation(wanted.place)])
-        if method != "POST" and entry.endpoint.kind == "write":
+            raise InvalidInput(errors=[other_operation(wanted.place)])
+        if incoming.method != "POST" and entry.endpoint.kind == "write":
             raise MethodNotAllowed("A mutation has effects, and a GET has none.", headers={"Allow": "POST"})
         return entry
+
+    def _improvised(self, wanted: Wanted, text: str, incoming: Incoming) -> Entry:
+        """Text of no document, where that runs; without credentials it is not even read. Raises a `Problem`."""
+        if self._ad_hoc is None or "authorization" not in incoming.headers:
+            raise DocumentRequired("The query text is that of no registered document.")
+        return self._ad_hoc(wanted, text)
 
 
 def _raw(incoming: Incoming, posed: Posed, wanted: Wanted | None) -> Raw:
@@ -125,8 +137,3 @@ def _raw(incoming: Incoming, posed: Posed, wanted: Wanted | None) -> Raw:
         posed=posed,
         read_body=incoming.read_body,
     )
-
-
-def _other_operation(place: str) -> FieldError:
-    rule, remedy = "The document has no operation of this name.", "Send the name of its one operation, or leave it out."
-    return FieldError(f"{place}/operationName", rule, remedy)

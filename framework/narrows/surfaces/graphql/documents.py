@@ -86,7 +86,7 @@ def parsed_of(source: Source, bounds: Graphql, schema: Schema) -> Parsed | None:
     if is_ending(source, parsed):
         refuse_large(source, parsed, bounds)
     if not source.refusals:
-        for wrong in validate(schema.core, tree, _RULES):
+        for wrong in validate(schema.core, tree, specified_rules if source.ad_hoc else _RULES):
             source.refuse("document-invalid", wrong.message, "correct the document", wrong)
     return None if source.refusals else parsed
 
@@ -100,9 +100,20 @@ def _refuse_operations(source: Source, operations: list[OperationDefinitionNode]
     [one] = operations
     if one.operation is OperationType.SUBSCRIPTION:
         source.refuse("document-operation", "it is a subscription", "make a query of it", one)
-    elif one.name is None or one.name.value != source.name:
+    elif not source.ad_hoc and (one.name is None or one.name.value != source.name):
         rule = "its operation does not have the name of its file"
         source.refuse("document-operation", rule, f"write `{one.operation.value} {source.name}`", one)
+
+
+def ad_hoc_endpoint(bff: str, schema: Schema, surface: Graphql, source: Source, parsed: Parsed) -> Endpoint | None:
+    """Text that was not registered as an endpoint; None if it does not hold. Services may call it if all its fields."""
+    ceiling = Money.parse(surface.ceiling) if surface.ceiling is not None else None
+    made = _endpoint(bff, schema, ceiling, source, parsed)
+    if made is None:
+        return None
+    fields = {root.endpoint.id: root.endpoint.for_services for root in schema.roots.values()}
+    for_services = all(fields[field.endpoint] for field in made.document.fields) if made.document else False
+    return msgspec.structs.replace(made, for_services=for_services)
 
 
 def _endpoint(bff: str, schema: Schema, ceiling: Money | None, source: Source, parsed: Parsed) -> Endpoint | None:
@@ -123,7 +134,8 @@ def _endpoint(bff: str, schema: Schema, ceiling: Money | None, source: Source, p
         fields=_fields(schema, selecting),
         ceiling=ceiling,
         ids=source.declared.ids,
-        operation_name=source.name,
+        operation_name=parsed.operation.name.value if parsed.operation.name is not None else None,
+        ad_hoc=source.ad_hoc,
     )
     answer = msgspec.defstruct(source.name, [("data", selecting.data(source.name))], kw_only=True)
     return Endpoint(

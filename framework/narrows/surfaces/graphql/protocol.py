@@ -170,3 +170,9 @@ def _check_hash(text: str, said: str, place: str) -> None:
     if hashlib.sha256(text.encode()).hexdigest() != said:
         pointer = f"{place}/extensions/persistedQuery/sha256Hash"
         raise InvalidInput(errors=[FieldError(pointer, "It is not the SHA-256 of `query`.", "Send the hash alone.")])
+
+
+def other_operation(place: str) -> FieldError:
+    """What is wrong with the name of an operation that the document does not have."""
+    rule, remedy = "The document has no operation of this name.", "Send the name of its one operation, or leave it out."
+    return FieldError(f"{place}/operationName", rule, remedy)

@@ -22,7 +22,8 @@ from narrows.errors import Refusal
 class Source:
     """The text of a document, byte for byte; `refuse` collects every reason why it is not safe to start."""
 
-    def __init__(self, bff: str, declared: Declared, path: Path, text: str) -> None:
+    def __init__(self, bff: str, declared: Declared, path: Path, text: str, *, ad_hoc: bool = False) -> None:
+        self.ad_hoc = ad_hoc
         self.name = declared.name
         self.declared = declared
         self.id = f"{bff}.{declared.name}"
@@ -30,6 +31,11 @@ class Source:
         self.text = text
         self.sha256 = hashlib.sha256(text.encode()).hexdigest()
         self.refusals: list[Refusal] = []
+
+    @classmethod
+    def unregistered(cls, bff: str, text: str) -> Source:
+        """Text that somebody writes in `narrows dev`. Its name is one that no document can have."""
+        return cls(bff, Declared(name="_ad_hoc", where="query:1", guards={}), Path("query"), text, ad_hoc=True)
 
     def refuse(self, code: str, rule: str, remedy: str, node: Node | GraphQLError | None = None) -> None:
         """Put down one reason, at the place of `node`; without one, where the document begins."""

@@ -5,6 +5,7 @@ import pytest
 from msgspec import Meta
 
 from narrows import Bff, Id, NumberId
+from narrows.devkit.dev.issuers import scopes_of
 from narrows.devkit.dev.people import people_of, places_of
 from narrows.settings import RoleClaim
 from tests.flow.minimal import FACTS
@@ -83,6 +84,24 @@ def test_what_the_start_will_refuse_makes_no_fault_here():
     """A domain that names nothing is for the start to tell."""
     for within in ("team:{nothing}", "team:{given.field}"):
         assert places_of(bff_of(NumberId, within=within)).here["team"] == "7"
+
+
+def test_documents_have_people_too():
+    """Who may call a document alone is there, also in a domain that no endpoint has."""
+    bff = bff_of(NumberId)
+    bff.document("mine", roles={"guest"}, within="table:{table_id}", scope="tables")
+    bff.document("all", roles={"host"})
+    bff.document("nothing", within="team:{team_id}")
+    places = places_of(bff)
+    assert (places.here["table"], places.there["table"], places.here["bff"]) == ("7", "8", "lunch")
+    assert {one.name: one.holds for one in people_of(bff, [], places)} == {
+        "guest": ["guest in table:7"],
+        "host": ["host in bff:lunch"],
+        "member": ["member in team:7"],
+        "neighbour": ["guest in table:8", "host in bff:lunch", "member in team:8"],
+        "stranger": [],
+    }
+    assert scopes_of(bff) == {"s": "A team.", "tables": "Ask by the document mine"}
 
 
 def test_the_objects_of_reads_are_of_the_same_places():
