@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from bffs.where2eat.suggest import suggest
-from bffs.where2eat.types import Booking, NewBooking, Suggestion, TeamId, UpstreamBooking
+from bffs.where2eat.suggest import count, suggest
+from bffs.where2eat.types import Booking, NewBooking, Suggestion, TeamCard, TeamId, UpstreamBooking
 from bffs.where2eat.upstreams import People, Places, Tables
 from narrows import Bff, Moment, PageSize
 
@@ -23,6 +23,19 @@ bff = Bff(
 def not_yet_started(booking: Booking, now: datetime) -> bool:
     """A meal that has begun cannot be cancelled."""
     return booking.starts_at > now
+
+
+@bff.read(
+    "/teams/{team_id}",
+    roles={"member"},
+    within="team:{team_id}",
+    scope="dining:read",
+    uses=[People.team],
+    rate="60/minute",
+)
+async def team(team_id: TeamId) -> TeamCard:
+    """What a lunch needs to know of the team: how many come, what they eat, and where they start from."""
+    return count(await People.team(team_id))
 
 
 @bff.read(
@@ -94,3 +107,9 @@ async def book_table(team_id: TeamId, booking: NewBooking) -> Booking:
 async def cancel_booking(booking: Booking) -> None:
     """Cancel one of the team's bookings."""
     await Tables.cancel(booking.id)
+
+
+bff.graphql(ceiling="0.05 EUR")
+
+bff.document("lunch", roles={"member"}, within="team:{team_id}", scope="dining:read", rate="30/minute")
+bff.document("book", roles={"member"}, within="team:{team_id}", scope="dining:book", rate="5/minute")

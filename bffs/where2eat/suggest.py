@@ -1,9 +1,10 @@
-"""Which places suit a whole team."""
+"""What a whole team eats, and which places suit it."""
 
+from collections import Counter
 from collections.abc import Iterable, Set
 from datetime import datetime
 
-from bffs.where2eat.types import Place, Suggestion, Team
+from bffs.where2eat.types import Eaters, Place, Suggestion, Team, TeamCard
 
 
 def suggest(team: Team, places: Iterable[Place], open_at: datetime | None) -> list[Suggestion]:
@@ -11,6 +12,13 @@ def suggest(team: Team, places: Iterable[Place], open_at: datetime | None) -> li
     diets = {member.diet for member in team.members}
     fitting = [place for place in places if _suits(place, diets) and (open_at is None or place.open)]
     return [_suggestion(place) for place in sorted(fitting, key=lambda place: place.distance_m)]
+
+
+def count(team: Team) -> TeamCard:
+    """How many are in the team, and how many of them eat what; who that is stays behind."""
+    diets = Counter(member.diet for member in team.members)
+    eaters = Eaters(none=diets["none"], vegetarian=diets["vegetarian"], vegan=diets["vegan"])
+    return TeamCard(id=team.id, size=diets.total(), eaters=eaters, office=team.office)
 
 
 def _suits(place: Place, diets: Set[str]) -> bool:

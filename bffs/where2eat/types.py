@@ -93,6 +93,23 @@ class NewBooking(Input):
     note: Note = ""
 
 
+class Eaters(Narrow):
+    """How many of a team eat what."""
+
+    none: Annotated[int, Meta(ge=0, le=10_000)]
+    vegetarian: Annotated[int, Meta(ge=0, le=10_000)]
+    vegan: Annotated[int, Meta(ge=0, le=10_000)]
+
+
+class TeamCard(Narrow):
+    """A team as its lunch sees it; nobody is named."""
+
+    id: TeamId
+    size: Annotated[int, Meta(ge=0, le=10_000)]
+    eaters: Eaters
+    office: Office
+
+
 class Suggestion(Narrow):
     """A place where every member of the team can eat."""
 

@@ -13,6 +13,7 @@ NEW = {"place_id": "node-268056325", "starts_at": "2025-12-01T12:00:00+01:00", "
 BOOK = Request("book_table", "/teams/7/bookings", body=NEW, caller="anna")
 
 REQUESTS = (
+    Request("team", "/teams/7", caller="ben"),
     Request("dining_suggestions", "/teams/7/dining-suggestions", caller="anna"),
     Request("dining_suggestions", "/teams/7/dining-suggestions?limit=2", caller="ben", label="two"),
     Request("team_bookings", "/teams/7/bookings", caller="ben", first=(BOOK,)),

@@ -1,4 +1,4 @@
-"""The four endpoints of Where2Eat, with issuer and upstreams inside the process."""
+"""The endpoints of Where2Eat and its documents, with issuer and upstreams inside the process."""
 
 from typing import Any
 
@@ -19,9 +19,10 @@ def declared(name: str) -> Endpoint:
     return next(endpoint for endpoint in bff.endpoints if endpoint.function.__name__ == name)
 
 
-def test_there_are_four_endpoints() -> None:
-    """Two reads and two writes; another one is put down here and in the contract."""
+def test_there_are_five_endpoints() -> None:
+    """Three reads and two writes; another one is put down here and in the contract."""
     assert [(e.kind, e.method, e.path) for e in bff.endpoints] == [
+        ("read", "GET", "/teams/{team_id}"),
         ("read", "GET", "/teams/{team_id}/dining-suggestions"),
         ("read", "GET", "/teams/{team_id}/bookings"),
         ("write", "POST", "/teams/{team_id}/bookings"),
@@ -32,6 +33,7 @@ def test_there_are_four_endpoints() -> None:
 @pytest.mark.parametrize(
     ("name", "roles", "scope", "uses"),
     [
+        ("team", {"member"}, "dining:read", ["People.team"]),
         ("dining_suggestions", {"member"}, "dining:read", ["People.team", "Places.nearby"]),
         ("team_bookings", {"member"}, "dining:read", ["Tables.of_team"]),
         ("book_table", {"member"}, "dining:book", ["Tables.book"]),
@@ -61,6 +63,18 @@ async def test_suggestions_suit_the_team_and_come_nearest_first() -> None:
     assert set().union(*found) <= SUGGESTION
 
 
+async def test_a_team_is_told_without_its_people() -> None:
+    """How many come and what they eat, and not who: six of them, one a vegan."""
+    async with world() as lunch:
+        answer = await lunch.get("/teams/7", subject="ben")
+    assert answer.json() == {
+        "id": 7,
+        "size": 6,
+        "eaters": {"none": 3, "vegetarian": 2, "vegan": 1},
+        "office": {"lat": 47.803, "lon": 13.046},
+    }
+
+
 async def test_with_a_time_every_suggestion_is_open() -> None:
     """The places service is asked for that very moment."""
     async with world() as lunch:
@@ -86,7 +100,12 @@ async def test_a_booking_is_made_listed_and_cancelled() -> None:
 
 @pytest.mark.parametrize(
     ("subject", "path"),
-    [("anna", "/teams/8/dining-suggestions"), ("anna", "/teams/8/bookings"), ("olga", "/teams/7/bookings")],
+    [
+        ("anna", "/teams/8"),
+        ("anna", "/teams/8/dining-suggestions"),
+        ("anna", "/teams/8/bookings"),
+        ("olga", "/teams/7/bookings"),
+    ],
 )
 async def test_another_team_is_not_looked_at(subject: str, path: str) -> None:
     """Not its diets, not its bookings: no upstream is asked."""
