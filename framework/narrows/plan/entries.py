@@ -30,6 +30,7 @@ Fields = Sequence[tuple[Endpoint, int]]
 class Entry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One endpoint, ready to be called.
 
+    `uses` counts what one call can send, for a document by its fields too, where `allowance` is what it sends itself.
     `ceiling` is the most that one call can cost; `scopes` are those that a token must hold, for a document those of its
     fields too; `declaration` is a digest of a write's declaration.
     """
@@ -39,6 +40,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     steps: tuple[Step, ...]
     child_steps: tuple[Step, ...]
     allowance: Allowance
+    uses: Counts
     ceiling: Money | None
     scopes: tuple[str, ...] = ()
     declaration: str = ""
@@ -124,6 +126,7 @@ def _entry(preparing: Preparing, watch: Watch) -> Entry:
         steps=tuple(map(watch, steps)) if watch else steps,
         child_steps=child_steps,
         allowance=allowance_of(used),
+        uses=dict(preparing.counts),
         ceiling=preparing.ceiling,
         scopes=tuple(preparing.scopes()),
         declaration=preparing.declaration,

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from narrows.call import Page
+from narrows.declare.document import Document
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
 from narrows.declare.shape import Parameter
@@ -16,10 +17,11 @@ from narrows.pipeline.claim.header import IDEMPOTENCY_KEY, RECEIPT
 from narrows.pipeline.quota import LIMITS
 from narrows.plan.entries import Entry
 from narrows.sdk.problems import Problems
-from narrows.sdk.schemas import ANSWER, Schema, Schemas
+from narrows.sdk.schemas import ANSWER, VARIABLES, Schema, Schemas
 from narrows.upstreams.send import Sendables
 
 _JSON = "application/json"
+_VARIABLES = "The variables of the document, as one JSON object; one that is left out is not null."
 
 SCENARIO = "SandboxScenario"
 """The key of the one header that the sandbox takes, among the components."""
@@ -83,7 +85,7 @@ def operation(
         "summary": endpoint.summary,
         "description": endpoint.description,
         "tags": [endpoint.bff],
-        "security": [] if endpoint.public is not None else [{scheme: _scopes(endpoint)} for scheme in schemes],
+        "security": [] if endpoint.public is not None else [{scheme: [*entry.scopes]} for scheme in schemes],
         "parameters": [
             *(_parameter(endpoint, p, schemas) for p in (*shape.of("path"), *shape.of("query"))),
             *({"$ref": f"#/components/parameters/{name}"} for name in _headers(endpoint)),
@@ -93,6 +95,8 @@ def operation(
         described["deprecated"] = True
     if not endpoint.builtin:
         described["parameters"].append({"$ref": f"#/components/parameters/{SCENARIO}"})
+    if endpoint.document is not None:
+        _take_variables(described, endpoint, endpoint.document, schemas)
     if shape.body is not None:
         described["requestBody"] = {"required": True, "content": _content(schemas.of(endpoint, shape.body.name))}
     described["responses"] = _success(entry, schemas, sendables) | problems.responses(entry)
@@ -100,8 +104,19 @@ def operation(
     return described
 
 
-def _scopes(endpoint: Endpoint) -> list[str]:
-    return [endpoint.scope] if endpoint.scope is not None else []
+def _take_variables(described: dict[str, Any], endpoint: Endpoint, document: Document, schemas: Schemas) -> None:
+    """Say how a document takes its variables, all in one JSON object: a query in its URL, a mutation in its body."""
+    schema = schemas.of(endpoint, VARIABLES)
+    needed = any(field.required for field in msgspec.structs.fields(document.variables))
+    if endpoint.kind == "read":
+        parameter = {"name": VARIABLES, "in": "query", "required": needed, "description": _VARIABLES}
+        described["parameters"].insert(0, parameter | {"content": _content(schema)})
+        return
+    body = {"type": "object", "properties": {VARIABLES: schema}, "additionalProperties": False}
+    described["requestBody"] = {
+        "required": True,
+        "content": _content(body | ({"required": [VARIABLES]} if needed else {})),
+    }
 
 
 def _headers(endpoint: Endpoint) -> list[str]:
@@ -141,7 +156,7 @@ def _success(entry: Entry, schemas: Schemas, sendables: Sendables) -> dict[str, 
 
 def _examples(entry: Entry, sendables: Sendables) -> dict[str, Any]:
     """The examples of the one operation that answers what the endpoint answers; with another it is not known which."""
-    alike = [sendables[used] for used in entry.allowance.counts if sendables[used].shape.answer == entry.shape.answer]
+    alike = [sendables[used] for used in entry.uses if sendables[used].shape.answer == entry.shape.answer]
     if len(alike) != 1:
         return {}
     name = alike[0].operation.id
@@ -157,12 +172,13 @@ def _content(schema: Schema, examples: Mapping[str, Any] | None = None) -> dict[
 
 def _facts(entry: Entry) -> dict[str, Any]:
     """What a reviewer asks of an endpoint: who may call it, what it may touch, and what that costs at most."""
-    endpoint, used = entry.endpoint, entry.allowance.counts
+    endpoint, used = entry.endpoint, entry.uses
     return {
         "kind": endpoint.kind,
         "roles": sorted(endpoint.roles or ()),
         "within": None if endpoint.builtin else endpoint.within or f"bff:{endpoint.bff}",
         "scope": endpoint.scope,
+        **_of_document(entry),
         "for_services": endpoint.for_services,
         "unbound": dict(endpoint.unbound),
         "uses": [
@@ -177,4 +193,16 @@ def _facts(entry: Entry) -> dict[str, Any]:
         "sunset": endpoint.sunset,
         "public": endpoint.public,
         "owned": endpoint.owned,
+    }
+
+
+def _of_document(entry: Entry) -> dict[str, Any]:
+    """What stands beside a document alone: the id that clients may name it by, and what its fields come to."""
+    document = entry.endpoint.document
+    if document is None:
+        return {}
+    return {
+        "document": f"sha256:{document.sha256}",
+        "scopes": [*entry.scopes],
+        "fields": [{"endpoint": field.endpoint, "times": field.times} for field in document.fields],
     }

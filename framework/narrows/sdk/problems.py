@@ -107,11 +107,14 @@ class Problems:
 
     def __init__(self, entries: Iterable[Entry], sendables: Sendables, schema: Schema) -> None:
         """`schema` is that of `Problem`."""
-        self._by_endpoint = {entry.endpoint: _grouped(problems_of(entry, sendables)) for entry in entries}
+        known = {entry.endpoint.id: entry for entry in entries}
+        self._by_endpoint = {
+            entry.endpoint: _grouped(problems_of(entry, sendables, _fields(entry, known))) for entry in known.values()
+        }
         groups = sorted(set(chain(*self._by_endpoint.values())), key=lambda group: list(map(_order, group)))
         self._keys = dict(zip(groups, keys(f"Problem{group[0].status}" for group in groups), strict=True))
-        known = sorted(set(chain(*groups)), key=_order)
-        named = dict(zip(known, keys(problem.slug for problem in known), strict=True))
+        every = sorted(set(chain(*groups)), key=_order)
+        named = dict(zip(every, keys(problem.slug for problem in every), strict=True))
         self.components = {key: _response(group, named, schema) for group, key in self._keys.items()}
         self.examples = {key: _example(problem) for problem, key in named.items()}
 
@@ -138,14 +141,22 @@ def _response(group: Group, named: Mapping[Kind, str], schema: Schema) -> dict[s
     }
 
 
-def problems_of(entry: Entry, sendables: Sendables) -> list[Kind]:
-    """Every problem that a call of an endpoint can end in, by status; 405 belongs to a path, not to an endpoint."""
-    return sorted({*_of_narrows(entry, sendables), *_declared(entry)}, key=_order)
+def problems_of(entry: Entry, sendables: Sendables, fields: Iterable[Entry] = ()) -> list[Kind]:
+    """Every problem that a call of an endpoint can end in, by status; 405 belongs to a path, not to an endpoint.
+
+    `fields` are the endpoints of a document, which ends in the problems that they end in.
+    """
+    return sorted({*_of_narrows(entry, sendables), *chain(*map(_declared, (entry, *fields)))}, key=_order)
+
+
+def _fields(entry: Entry, known: Mapping[str, Entry]) -> list[Entry]:
+    document = entry.endpoint.document
+    return [known[field.endpoint] for field in document.fields] if document is not None else []
 
 
 def _of_narrows(entry: Entry, sendables: Sendables) -> Iterator[Kind]:
     """The problems of the pipeline, as far as its steps can come to them for this endpoint."""
-    endpoint, used = entry.endpoint, entry.allowance.counts
+    endpoint, used = entry.endpoint, entry.uses
     yield from _EVERYWHERE
     if endpoint.public is None:
         yield from _WITH_CREDENTIALS
@@ -172,7 +183,7 @@ def _declared(entry: Entry) -> Iterator[Kind]:
     yield from entry.endpoint.problems
     for operation in counts(entry.endpoint.uses or ()):
         yield from operation.problems.values()
-    for operation in entry.allowance.counts:
+    for operation in entry.uses:
         # A guard's read that fails otherwise is answered as `Forbidden`, so that nobody learns what exists.
         yield from (p for p in operation.problems.values() if p.status >= 500 or p.status in (401, 429))
 

@@ -156,5 +156,5 @@ def _keeping(bff: Bff, series: Series) -> Iterator[Alert]:
 
 def operations_of(plan: Plan) -> list[str]:
     """The operations that the endpoints of a BFF may send, those of its guards included."""
-    counted = [entry.allowance.counts for entry in plan.entries if not entry.endpoint.builtin]
+    counted = [entry.uses for entry in plan.entries if not entry.endpoint.builtin]
     return sorted({operation.id for counts in counted for operation in counts})

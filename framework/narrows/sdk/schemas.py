@@ -16,6 +16,7 @@ Schema = dict[str, Any]
 Place = tuple[str, str]
 
 ANSWER = "return"
+VARIABLES = "variables"
 _REF = "#/components/schemas/{name}"
 
 
@@ -32,7 +33,7 @@ class Schemas:
         self.components = {name: _folded(schema) for name, schema in sorted(components.items())}
 
     def of(self, endpoint: Endpoint, name: str) -> Schema:
-        """The schema of one parameter of an endpoint, or of its `ANSWER`."""
+        """The schema of one parameter of an endpoint, of a document's `VARIABLES` together, or of its `ANSWER`."""
         return self._by_place[endpoint.id, name]
 
 
@@ -41,6 +42,8 @@ def _places(entry: Entry) -> Iterator[tuple[Place, Any]]:
     shape, endpoint = entry.shape, entry.endpoint
     for parameter in (*shape.of("path"), *shape.of("query"), *shape.of("body")):
         yield (endpoint.id, parameter.name), parameter.type
+    if endpoint.document is not None:
+        yield (endpoint.id, VARIABLES), endpoint.document.variables
     if shape.answer not in (None, Page):
         yield (endpoint.id, ANSWER), shape.answer
 

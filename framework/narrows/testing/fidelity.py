@@ -228,7 +228,7 @@ async def _send_live(stage: Stage, entry: Entry, request: Request, rehearsal: _R
     before, recorded = len(stage.network.sent), len(stage.records.lines)
     answer = await _ask(stage, entry, request, "", {"Rehearsal-Receipt": receipt} if receipt else {})
     record = _record(stage, entry, request, recorded)
-    used = (stage.app.plan.sendables[operation] for operation in entry.allowance.counts)
+    used = (stage.app.plan.sendables[operation] for operation in entry.uses)
     return _Live(answer, writes(used, stage.network.sent[before:]), _sum(record["price"]))
 
 
