@@ -15,6 +15,7 @@ from narrows.devkit.authority import Api, Authority, Client, Person
 from narrows.governance.connectors import Governor, Operator
 from narrows.stores.opening import open_connectors
 from narrows.stores.registry import Connectors
+from narrows.surfaces.http import documents_of
 
 from . import staff
 
@@ -117,6 +118,7 @@ def authority(
 async def registry(bff: Bff, settings: Settings) -> Connectors:
     """The connectors beside the BFF, applied by one person and approved by another, where the settings say."""
     store = open_connectors(settings)
+    documents_of(bff)
     governor = Governor(bff, settings, store, now=time.time)
     written = read_records(bff.folder / "connectors")
     await governor.apply(written, Operator(name="carla@example.com"))

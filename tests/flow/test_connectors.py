@@ -18,6 +18,7 @@ from bffs.where2eat.app import bff as where2eat
 from narrows.errors import Unavailable
 from narrows.governance.connectors import Governor
 from narrows.stores.connectors import MemoryConnectors, SqliteConnectors
+from narrows.surfaces.http import documents_of
 from narrows.testing import bearer
 from tests.abuse.attack import claims_of
 from tests.flow.caller_process import KEY
@@ -62,6 +63,7 @@ async def test_another_process_feels_a_suspension_within_a_second(tmp_path: Path
     """Two processes, one file, real clocks: measured from when the change is kept until the other one refuses."""
     database = str(tmp_path / "connectors.db")
     store = SqliteConnectors(database, KEY)
+    documents_of(where2eat)
     governor = Governor(where2eat, without_table(), store, now=time.time)
     await governor.apply([written("copilot")], ERIK)
     for _ in range(2):

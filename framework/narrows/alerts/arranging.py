@@ -18,11 +18,11 @@ from narrows.plan.surroundings import Surroundings
 
 def facts_of(bff: Bff) -> Facts:
     """What the rules know of a BFF from its declarations."""
-    ageing = {one.id: Ageing.parse(one.deprecated, one.sunset) for one in bff.endpoints if one.deprecated is not None}
+    ageing = {one.id: Ageing.parse(one.deprecated, one.sunset) for one in bff.every if one.deprecated is not None}
     return Facts(
         bff=bff.name,
         deprecated={name: days.deprecated.timestamp() for name, days in ageing.items()},
-        scopes={one.id: one.scope for one in bff.endpoints if one.scope is not None},
+        scopes={one.id: one.scope for one in bff.every if one.scope is not None},
     )
 
 

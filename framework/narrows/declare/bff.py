@@ -99,6 +99,12 @@ class Bff:
         self.graphql_surface: Graphql | None = None
         self.documents: list[Declared] = []
         self.joins: list[Join] = []
+        self.compiled: tuple[Endpoint, ...] = ()
+
+    @property
+    def every(self) -> list[Endpoint]:
+        """Its endpoints, and its documents: those as endpoints too, once they were made so (`documents_of`)."""
+        return [*self.endpoints, *self.compiled]
 
     def read(self, path: str, **guards: Unpack[Guards]) -> Callable[[F], F]:
         """Declare an endpoint without effects, answered to `GET path`. See `Guards`."""

@@ -122,7 +122,7 @@ class Plan:
             settings, tracer_provider=around.tracer_provider, meter_provider=around.meter_provider
         )
         self.telemetry.record("narrows.info", 1, bff=bff.name, version=bff.version)
-        for endpoint in bff.endpoints:
+        for endpoint in bff.every:
             if endpoint.slo is not None:
                 self.telemetry.expect(endpoint.id, Slo.parse(endpoint.slo).under_s)
         self._exchanger = Exchanger(

@@ -47,7 +47,7 @@ SLOW = (Burn("1d", "2h", Decimal("0.10")), Burn("3d", "6h", Decimal("0.10")))
 
 def objectives(bff: Bff) -> list[tuple[Endpoint, Slo]]:
     """The endpoints that have an objective, in the order of their names."""
-    found = [(endpoint, Slo.parse(endpoint.slo)) for endpoint in bff.endpoints if endpoint.slo is not None]
+    found = [(endpoint, Slo.parse(endpoint.slo)) for endpoint in bff.every if endpoint.slo is not None]
     return sorted(found, key=lambda one: one[0].id)
 
 

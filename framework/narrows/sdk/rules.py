@@ -30,7 +30,7 @@ def prometheus_rules(plan: Plan, job: str | None = None) -> str:
 def _calls(bff: Bff, series: Series) -> Iterator[Alert]:
     """Failures of endpoints that promise nothing, and denials."""
     promised = {endpoint.id for endpoint, _ in objectives(bff)}
-    others = sorted(endpoint.id for endpoint in bff.endpoints if endpoint.id not in promised)
+    others = sorted(endpoint.id for endpoint in bff.every if endpoint.id not in promised)
     if others:
         mine = fits("|".join(map(re.escape, others)))
         live = series("narrows.calls", endpoint=mine, mode=is_("live"))

@@ -66,10 +66,11 @@ async def _health() -> Health:
 def _metadata(bff: Bff, settings: Settings) -> dict[str, Any]:
     """The metadata of RFC 9728; parameters without a value are left out."""
     first = next(iter(settings.issuers.values()), None)
+    scopes = [*(e.scope for e in bff.endpoints), *(document.guards.get("scope") for document in bff.documents)]
     found: dict[str, Any] = {
         "resource": first.audience if first else settings.public_url,
         "authorization_servers": [issuer.url for issuer in settings.issuers.values()],
-        "scopes_supported": sorted({e.scope for e in bff.endpoints if isinstance(e.scope, str)}),
+        "scopes_supported": sorted({scope for scope in scopes if isinstance(scope, str)}),
         "bearer_methods_supported": ["header"],
         "resource_name": bff.purpose,
     }

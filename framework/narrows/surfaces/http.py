@@ -227,13 +227,14 @@ def _settle(plan: Plan, arrival: Arrival, problem: Problem, fault: Exception | N
 
 
 def documents_of(bff: Bff) -> list[Endpoint]:
-    """The documents of a BFF as endpoints; without GraphQL there are none, and nothing of it is imported."""
+    """Make the documents of a BFF endpoints, which `Bff.every` then lists; without GraphQL nothing of it is imported."""
     if bff.graphql_surface is None:
         return []
     from narrows.surfaces.graphql.documents import make_documents  # an extra
     from narrows.surfaces.graphql.schema import make_schema
 
-    return make_documents(bff, make_schema(bff))
+    bff.compiled = tuple(make_documents(bff, make_schema(bff)))
+    return [*bff.compiled]
 
 
 def _dispatch(plan: Plan, around: Surroundings) -> Dispatch | None:

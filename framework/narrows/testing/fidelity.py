@@ -130,7 +130,7 @@ async def rehearse(stage: Stage, request: Request) -> Comparison:
 def unasked(bff: Bff, requests: Iterable[Request]) -> list[str]:
     """The endpoints of a BFF that no example request is for."""
     asked = {request.endpoint for request in requests}
-    return [one.id for one in bff.endpoints if one.id not in asked and one.function.__name__ not in asked]
+    return [one.id for one in bff.every if one.id not in asked and one.function.__name__ not in asked]
 
 
 @dataclass(frozen=True)
