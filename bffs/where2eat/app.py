@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from bffs.where2eat.suggest import count, suggest
-from bffs.where2eat.types import Booking, NewBooking, Suggestion, TeamCard, TeamId, UpstreamBooking
+from bffs.where2eat.types import Booking, Bookings, NewBooking, Suggestions, TeamCard, TeamId, UpstreamBooking
 from bffs.where2eat.upstreams import People, Places, Tables
 from narrows import Bff, Moment, PageSize
 
@@ -47,7 +47,7 @@ async def team(team_id: TeamId) -> TeamCard:
     rate="30/minute",
     slo="99.5% under 2s",
 )
-async def dining_suggestions(team_id: TeamId, open_at: Moment | None = None, limit: PageSize = 5) -> list[Suggestion]:
+async def dining_suggestions(team_id: TeamId, open_at: Moment | None = None, limit: PageSize = 5) -> Suggestions:
     """Places where every member of the team can eat, nearest first.
 
     With `open_at`, only places that are known to be open then.
@@ -65,7 +65,7 @@ async def dining_suggestions(team_id: TeamId, open_at: Moment | None = None, lim
     uses=[Tables.of_team],
     rate="60/minute",
 )
-async def team_bookings(team_id: TeamId) -> list[Booking]:
+async def team_bookings(team_id: TeamId) -> Bookings:
     """The team's bookings."""
     return await Tables.of_team(team_id)
 

@@ -13,6 +13,7 @@ BookingId = Id
 Note = Annotated[str, Meta(max_length=200)]
 Seats = Annotated[int, Meta(ge=1, le=20)]
 Cuisine = Annotated[str, Meta(max_length=60)]
+Cuisines = Annotated[list[Cuisine], Meta(max_length=20)]
 Metres = Annotated[int, Meta(ge=1, le=5000)]
 
 # --- what upstreams send ------------------------------------------------------------------------------------------
@@ -51,7 +52,7 @@ class Place(Narrow):
 
     id: PlaceId
     name: str
-    cuisine: list[Cuisine]
+    cuisine: Cuisines
     diets: Diets
     distance_m: Annotated[float, Meta(ge=0, le=50_000)]
     lat: Latitude
@@ -69,6 +70,9 @@ class Booking(Narrow):
     starts_at: datetime
     seats: Seats
     note: Note = ""
+
+
+Bookings = Annotated[list[Booking], Meta(max_length=500)]
 
 
 class UpstreamBooking(Input):
@@ -115,7 +119,7 @@ class Suggestion(Narrow):
 
     place_id: PlaceId
     name: str
-    cuisine: list[Cuisine]
+    cuisine: Cuisines
     distance_m: int
     lat: Latitude
     lon: Longitude
@@ -123,3 +127,6 @@ class Suggestion(Narrow):
     vegan: bool
     opening_hours: str | None = None
     open: bool | None = None
+
+
+Suggestions = Annotated[list[Suggestion], Meta(max_length=50)]

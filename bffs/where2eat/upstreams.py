@@ -1,6 +1,6 @@
 """The production APIs behind Where2Eat, one class each."""
 
-from bffs.where2eat.types import Booking, BookingId, Metres, Place, Team, TeamId, UpstreamBooking
+from bffs.where2eat.types import Booking, BookingId, Bookings, Metres, Place, Team, TeamId, UpstreamBooking
 from narrows import Answer, Latitude, Longitude, Moment, Problem, Upstream, read, write
 
 
@@ -48,7 +48,7 @@ class Tables(Upstream):
     """Table bookings."""
 
     @read("/teams/{team_id}/bookings", asks="bookings:read")
-    def of_team(self, team_id: TeamId) -> Answer[list[Booking]]: ...
+    def of_team(self, team_id: TeamId) -> Answer[Bookings]: ...
 
     @read("/bookings/{booking_id}", asks="bookings:read", problems={404: NoSuchBooking})
     def booking(self, booking_id: BookingId) -> Answer[Booking]: ...

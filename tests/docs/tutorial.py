@@ -71,7 +71,7 @@ class Tutorial:
 
     def import_types(self, file: str) -> None:
         """Put the new import in the place of the old one, which it must only add names to."""
-        (old,) = re.findall(r"^from bffs\.where2eat\.types import .*\n", self.text(file), re.MULTILINE)
+        (old,) = re.findall(r"^from bffs\.where2eat\.types import (?:\([^)]*\)|.*)\n", self.text(file), re.MULTILINE)
         new = self.part(file, "the import")
         assert names(old) < names(new) <= names(old) | _ADDED, f"{file} imports {old}: the README is out of date"
         self.edit(file, old, new)

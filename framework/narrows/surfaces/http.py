@@ -227,7 +227,7 @@ def _settle(plan: Plan, arrival: Arrival, problem: Problem, fault: Exception | N
 
 
 def documents_of(bff: Bff) -> list[Endpoint]:
-    """Make the documents of a BFF endpoints, which `Bff.every` then lists; without GraphQL nothing of it is imported."""
+    """Make endpoints of a BFF's documents, which `Bff.every` then lists; without GraphQL nothing of it is imported."""
     if bff.graphql_surface is None:
         return []
     from narrows.surfaces.graphql.documents import make_documents  # an extra
