@@ -118,8 +118,7 @@ def authority(
 async def registry(bff: Bff, settings: Settings) -> Connectors:
     """The connectors beside the BFF, applied by one person and approved by another, where the settings say."""
     store = open_connectors(settings)
-    documents_of(bff)
-    governor = Governor(bff, settings, store, now=time.time)
+    governor = Governor(bff, settings, store, now=time.time, documents=lambda: documents_of(bff))
     written = read_records(bff.folder / "connectors")
     await governor.apply(written, Operator(name="carla@example.com"))
     for one in written:

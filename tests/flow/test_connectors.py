@@ -63,8 +63,7 @@ async def test_another_process_feels_a_suspension_within_a_second(tmp_path: Path
     """Two processes, one file, real clocks: measured from when the change is kept until the other one refuses."""
     database = str(tmp_path / "connectors.db")
     store = SqliteConnectors(database, KEY)
-    documents_of(where2eat)
-    governor = Governor(where2eat, without_table(), store, now=time.time)
+    governor = Governor(where2eat, without_table(), store, now=time.time, documents=lambda: documents_of(where2eat))
     await governor.apply([written("copilot")], ERIK)
     for _ in range(2):
         await governor.approve("copilot", DANA)

@@ -12,7 +12,14 @@ from tests.flow.world import world
 NEW = {"place_id": "node-268056325", "starts_at": "2025-12-01T12:00:00+01:00", "seats": 6, "note": "by the window"}
 BOOK = Request("book_table", "/teams/7/bookings", body=NEW, caller="anna")
 
+TEAM = "/graphql/lunch?variables=%7B%22team_id%22%3A7%7D"
+
 REQUESTS = (
+    Request("lunch", TEAM, caller="ben", first=(BOOK,)),
+    Request("book", "/graphql/book", body={"variables": {"team_id": 7, "booking": NEW}}, caller="anna"),
+    Request(
+        "book", "/graphql/book", body={"variables": {"team_id": 8, "booking": NEW}}, caller="anna", label="not own"
+    ),
     Request("team", "/teams/7", caller="ben"),
     Request("dining_suggestions", "/teams/7/dining-suggestions", caller="anna"),
     Request("dining_suggestions", "/teams/7/dining-suggestions?limit=2", caller="ben", label="two"),

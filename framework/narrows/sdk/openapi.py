@@ -11,7 +11,7 @@ from narrows.declare.bff import Bff
 from narrows.pipeline.scenario import HEADER, SCENARIOS
 from narrows.plan import Plan
 from narrows.sdk.keys import keys
-from narrows.sdk.operations import PARAMETERS, SCENARIO, is_described, operation
+from narrows.sdk.operations import PARAMETERS, SCENARIO, is_described, operations
 from narrows.sdk.problems import Problem, Problems
 from narrows.sdk.schemas import Schemas
 from narrows.settings import Settings
@@ -28,7 +28,7 @@ _SERVERS = (
 _ABOUT = """\
 Every path is answered by three servers: the live one, one that rehearses, and a sandbox; status and schema are the
 same in all. The answer of a rehearsal carries a `Link` to what would have happened. Whatever fails is answered as
-`application/problem+json` (RFC 9457) with a remedy."""
+`application/problem+json` (RFC 9457) with a remedy; under `/graphql/` the same stands in one error of GraphQL."""
 
 _HEADERS: dict[str, Any] = {
     "Link": {
@@ -85,7 +85,7 @@ def document(plan: Plan) -> bytes:
     paths: dict[str, Any] = {}
     for entry in entries:
         path = paths.setdefault(entry.endpoint.path, {})
-        path[entry.endpoint.method.lower()] = operation(entry, schemas, problems, schemes, plan.sendables)
+        path |= operations(entry, schemas, problems, list(schemes), plan.sendables)
     return msgspec.json.encode(
         {
             "openapi": _VERSION,

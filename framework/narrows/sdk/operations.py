@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from narrows.call import Page
-from narrows.declare.document import Document
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
 from narrows.declare.shape import Parameter
@@ -16,7 +15,7 @@ from narrows.declare.slo import Slo
 from narrows.pipeline.claim.header import IDEMPOTENCY_KEY, RECEIPT
 from narrows.pipeline.quota import LIMITS
 from narrows.plan.entries import Entry
-from narrows.sdk.problems import Problems
+from narrows.sdk.problems import GRAPHQL_MEDIA_TYPES, Problems
 from narrows.sdk.schemas import ANSWER, VARIABLES, Schema, Schemas
 from narrows.upstreams.send import Sendables
 
@@ -75,6 +74,21 @@ def is_described(entry: Entry) -> bool:
     return entry.shape.answer is not Page or entry.endpoint.path in _DOCUMENTS
 
 
+def operations(
+    entry: Entry, schemas: Schemas, problems: Problems, schemes: Sequence[str], sendables: Sendables
+) -> dict[str, Any]:
+    """The Operation Objects of an endpoint by method; a document that reads is asked by POST too."""
+    endpoint = entry.endpoint
+    found = {endpoint.method.lower(): operation(entry, schemas, problems, schemes, sendables)}
+    if endpoint.document is not None and endpoint.kind == "read":
+        posted = operation(entry, schemas, problems, schemes, sendables)
+        posted["operationId"] += ".post"
+        posted["parameters"] = posted["parameters"][1:]
+        _take_variables(posted, entry, schemas, in_body=True)
+        found["post"] = posted
+    return found
+
+
 def operation(
     entry: Entry, schemas: Schemas, problems: Problems, schemes: Iterable[str], sendables: Sendables
 ) -> dict[str, Any]:
@@ -95,8 +109,7 @@ def operation(
         described["deprecated"] = True
     if not endpoint.builtin:
         described["parameters"].append({"$ref": f"#/components/parameters/{SCENARIO}"})
-    if endpoint.document is not None:
-        _take_variables(described, endpoint, endpoint.document, schemas)
+    _take_variables(described, entry, schemas, in_body=endpoint.kind == "write")
     if shape.body is not None:
         described["requestBody"] = {"required": True, "content": _content(schemas.of(endpoint, shape.body.name))}
     described["responses"] = _success(entry, schemas, sendables) | problems.responses(entry)
@@ -104,19 +117,20 @@ def operation(
     return described
 
 
-def _take_variables(described: dict[str, Any], endpoint: Endpoint, document: Document, schemas: Schemas) -> None:
-    """Say how a document takes its variables, all in one JSON object: a query in its URL, a mutation in its body."""
-    schema = schemas.of(endpoint, VARIABLES)
+def _take_variables(described: dict[str, Any], entry: Entry, schemas: Schemas, *, in_body: bool) -> None:
+    """Say how a document takes its variables, all in one JSON object."""
+    document = entry.endpoint.document
+    if document is None:
+        return
+    schema = schemas.of(entry.endpoint, VARIABLES)
     needed = any(field.required for field in msgspec.structs.fields(document.variables))
-    if endpoint.kind == "read":
+    if not in_body:
         parameter = {"name": VARIABLES, "in": "query", "required": needed, "description": _VARIABLES}
         described["parameters"].insert(0, parameter | {"content": _content(schema)})
         return
     body = {"type": "object", "properties": {VARIABLES: schema}, "additionalProperties": False}
-    described["requestBody"] = {
-        "required": True,
-        "content": _content(body | ({"required": [VARIABLES]} if needed else {})),
-    }
+    body |= {"required": [VARIABLES]} if needed else {}
+    described["requestBody"] = {"required": True, "content": _content(body)}
 
 
 def _headers(endpoint: Endpoint) -> list[str]:
@@ -151,6 +165,10 @@ def _success(entry: Entry, schemas: Schemas, sendables: Sendables) -> dict[str, 
     if answer is None:
         return {"204": described | {"description": "Done; there is nothing to read."}}
     schema = _DOCUMENTS[endpoint.path] if answer is Page else schemas.of(endpoint, ANSWER)
+    if endpoint.document is not None:
+        return {
+            str(endpoint.status): described | {"content": {media: {"schema": schema} for media in GRAPHQL_MEDIA_TYPES}}
+        }
     return {str(endpoint.status): described | {"content": _content(schema, _examples(entry, sendables))}}
 
 

@@ -20,6 +20,9 @@ from narrows.upstreams.send import Sendables
 Kind = type[errors.Problem]
 Group = tuple[Kind, ...]
 
+GRAPHQL_MEDIA_TYPES = ("application/json", "application/graphql-response+json")
+"""The media types of what a document answers; `Accept` says which."""
+
 _EVERYWHERE: tuple[Kind, ...] = (
     errors.MalformedRequest,
     errors.InvalidInput,
@@ -111,17 +114,22 @@ class Problems:
         self._by_endpoint = {
             entry.endpoint: _grouped(problems_of(entry, sendables, _fields(entry, known))) for entry in known.values()
         }
-        groups = sorted(set(chain(*self._by_endpoint.values())), key=lambda group: list(map(_order, group)))
+        documents = {endpoint for endpoint in self._by_endpoint if endpoint.document is not None}
+        groups = _ordered(self._by_endpoint[one] for one in self._by_endpoint if one not in documents)
         self._keys = dict(zip(groups, keys(f"Problem{group[0].status}" for group in groups), strict=True))
+        answers = _ordered(self._by_endpoint[one] for one in documents)
+        self._answers = dict(zip(answers, keys(f"Errors{group[0].status}" for group in answers), strict=True))
         every = sorted(set(chain(*groups)), key=_order)
         named = dict(zip(every, keys(problem.slug for problem in every), strict=True))
         self.components = {key: _response(group, named, schema) for group, key in self._keys.items()}
+        self.components |= {key: _errors(group, schema) for group, key in self._answers.items()}
         self.examples = {key: _example(problem) for problem, key in named.items()}
 
     def responses(self, entry: Entry) -> dict[str, Any]:
         """The responses of an endpoint that are problems, by status."""
         groups = self._by_endpoint[entry.endpoint]
-        return {str(group[0].status): _ref("responses", self._keys[group]) for group in groups}
+        named = self._keys if entry.endpoint.document is None else self._answers
+        return {str(group[0].status): _ref("responses", named[group]) for group in groups}
 
 
 def _grouped(problems: list[Kind]) -> list[Group]:
@@ -129,16 +137,45 @@ def _grouped(problems: list[Kind]) -> list[Group]:
     return [tuple(group) for _, group in groupby(problems, key=lambda problem: problem.status)]
 
 
+def _ordered(found: Iterable[Iterable[Group]]) -> list[Group]:
+    """Every group once, in an order that is the same in every process."""
+    return sorted(set(chain(*found)), key=lambda group: list(map(_order, group)))
+
+
 def _response(group: Group, named: Mapping[Kind, str], schema: Schema) -> dict[str, Any]:
     """A Response Object for the problems of one status; which one it is, `type` says."""
-    kinds = list(dict.fromkeys(problem.type for problem in group))
-    narrowed = {"allOf": [schema], "properties": {"type": {"enum": kinds}, "status": {"const": group[0].status}}}
     examples = {named[problem]: _ref("examples", named[problem]) for problem in group}
+    return _told(group) | {
+        "content": {errors.PROBLEM_MEDIA_TYPE: {"schema": _narrowed(group, schema), "examples": examples}}
+    }
+
+
+def _errors(group: Group, schema: Schema) -> dict[str, Any]:
+    """The same as a document answers it: one error of GraphQL, whose `extensions` are the problem."""
+    error: Schema = {
+        "type": "object",
+        "required": ["message", "extensions"],
+        "properties": {
+            "message": {"type": "string"},
+            "path": {"type": "array", "items": {"type": ["string", "integer"]}},
+            "extensions": _narrowed(group, schema),
+        },
+    }
+    several = {"type": "array", "minItems": 1, "maxItems": 1, "items": error}
+    answer = {"type": "object", "required": ["errors"], "properties": {"errors": several}}
+    return _told(group) | {"content": {media: {"schema": answer} for media in GRAPHQL_MEDIA_TYPES}}
+
+
+def _told(group: Group) -> dict[str, Any]:
     return {
         "description": "\n".join(f"- **{problem.title}**: {problem.remedy}" for problem in group),
         "headers": {name: _ref("headers", name) for problem in group for name in _HEADERS.get(problem, ())},
-        "content": {errors.PROBLEM_MEDIA_TYPE: {"schema": narrowed, "examples": examples}},
     }
+
+
+def _narrowed(group: Group, schema: Schema) -> Schema:
+    kinds = list(dict.fromkeys(problem.type for problem in group))
+    return {"allOf": [schema], "properties": {"type": {"enum": kinds}, "status": {"const": group[0].status}}}
 
 
 def problems_of(entry: Entry, sendables: Sendables, fields: Iterable[Entry] = ()) -> list[Kind]:
@@ -179,7 +216,8 @@ def _of_narrows(entry: Entry, sendables: Sendables) -> Iterator[Kind]:
 
 
 def _declared(entry: Entry) -> Iterator[Kind]:
-    """The problems that the team declares."""
+    """The problems that the team declares, and with a document the one that belongs to its media types."""
+    yield from () if entry.endpoint.document is None else (errors.NotAcceptable,)
     yield from entry.endpoint.problems
     for operation in counts(entry.endpoint.uses or ()):
         yield from operation.problems.values()

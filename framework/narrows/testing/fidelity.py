@@ -278,9 +278,16 @@ def _schema(entry: Entry, rehearsed: httpx.Response, live: httpx.Response) -> It
 def _problems(rehearsed: httpx.Response, live: httpx.Response) -> Iterator[Difference]:
     """Two problems are alike when they are of one type; a problem and a success differ in their media type already."""
     if not rehearsed.is_success and not live.is_success:
-        kinds = rehearsed.json().get("type", "none"), live.json().get("type", "none")
+        kinds = _kind(rehearsed.json()), _kind(live.json())
         if kinds[0] != kinds[1]:
             yield Difference("schema", *kinds)
+
+
+def _kind(problem: Mapping[str, Any]) -> str:
+    """The type of a problem; a document's is in its one error of GraphQL."""
+    if "type" not in problem and problem.get("errors"):
+        problem = problem["errors"][0].get("extensions", {})
+    return str(problem.get("type", "none"))
 
 
 def _price(rehearsed: Money | None, live: Money | None) -> Iterator[Difference]:

@@ -110,7 +110,7 @@ def test_wrong_usage_says_what_would_be_right(tmp_path):
     assert (nameless.exit_code, "does not have stage;" in nameless.stderr) == (2, True)
     unknown = run(WHERE2EAT, "--endpoint", "books")
     assert unknown.exit_code == 2
-    assert "There is no request of 'books'; there are some of: book_table, " in unknown.stderr
+    assert "There is no request of 'books'; there are some of: book, book_table, " in unknown.stderr
 
 
 def test_what_cannot_be_compared_is_said(tmp_path):

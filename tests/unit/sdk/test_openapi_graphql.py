@@ -125,7 +125,11 @@ def test_a_contract_with_documents_is_a_valid_one(doc: dict[str, Any]) -> None:
     """The published schema of OpenAPI 3.1 holds, and documents stand beside the endpoints."""
     OpenAPIV31SpecValidator(doc).validate()
     found = {path: [*item] for path, item in doc["paths"].items() if path.startswith("/graphql/")}
-    assert found == {"/graphql/list": ["get"], "/graphql/all": ["get"], "/graphql/book": ["post"]}
+    assert found == {
+        "/graphql/list": ["get", "post"],
+        "/graphql/all": ["get", "post"],
+        "/graphql/book": ["post"],
+    }
 
 
 def test_a_document_says_what_it_is_for_in_its_own_words(doc: dict[str, Any]) -> None:
@@ -148,6 +152,7 @@ def test_the_variables_of_a_query_are_one_typed_parameter(doc: dict[str, Any]) -
 
 def test_the_variables_of_a_mutation_are_in_its_body(doc: dict[str, Any]) -> None:
     """What has effects comes by POST alone."""
+    assert "get" not in doc["paths"]["/graphql/book"]
     body = doc["paths"]["/graphql/book"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert (body["required"], body["additionalProperties"]) == (["variables"], False)
     schema = resolved(doc, body["properties"]["variables"])
@@ -185,4 +190,7 @@ def test_a_document_ends_in_the_problems_of_its_fields(doc: dict[str, Any]) -> N
     responses = doc["paths"]["/graphql/book"]["post"]["responses"]
     taken = doc["components"]["responses"][responses["409"]["$ref"].rpartition("/")[2]]
     assert "Sold out" in taken["description"]
+    [schema] = [media["schema"] for kind, media in taken["content"].items() if kind.startswith("application/graphql")]
+    problem = schema["properties"]["errors"]["items"]["properties"]["extensions"]
+    assert "urn:narrows:problem:sold-out" in problem["properties"]["type"]["enum"]
     assert "402" in responses
