@@ -21,6 +21,7 @@ from narrows.settings import Settings
 from narrows.stores.connectors import MemoryConnectors
 from narrows.stores.memory_audit import MemoryAuditStore
 from narrows.stores.registry import Connectors
+from narrows.surfaces.http import documents_of
 from tests.flow.world import World, make_settings, world
 
 DANA, ERIK = Operator(name="dana@example.com"), Operator(name="erik@example.com")
@@ -97,7 +98,8 @@ async def registered(
     kept = store or MemoryConnectors()
     surroundings = {"connectors": kept, "audit": MemoryAuditStore(), **(around or {})}
     async with world(bff=bff, around=surroundings, settings=without_table(**(over or {})), **how) as made:
-        programs = Programs(made, Governor(bff, made.app.plan.settings, kept, now=made.clock))
+        governor = Governor(bff, made.app.plan.settings, kept, now=made.clock, documents=lambda: documents_of(bff))
+        programs = Programs(made, governor)
         await programs.apply(**(record or {}))
         if (record or {}).get("kind") == "service":
             await programs.rotate()
