@@ -45,7 +45,7 @@ class Incoming(msgspec.Struct, kw_only=True):
 
 def is_graphql(path: str) -> bool:
     """Whether a path is one of GraphQL, under any base path."""
-    parts = path.split("/")[1:]
+    parts = path.split("/")[1:] or [""]  # of `*`, the target of OPTIONS, nothing is left
     return parts[parts[0] in _BASES :][:1] == [PATH[1:]]
 
 
