@@ -16,7 +16,7 @@ from graphql import FieldNode, SelectionNode, SelectionSetNode
 
 from narrows.declare.types import Narrow
 from narrows.declare.upstream import Times
-from narrows.surfaces.graphql.hints import LISTS, Hints, alternatives, members, most_items, takes_null
+from narrows.surfaces.graphql.hints import LISTS, Hints, alternatives, bare, members, most_items, takes_null
 from narrows.surfaces.graphql.schema import Schema
 from narrows.surfaces.graphql.source import Parsed
 
@@ -137,7 +137,7 @@ class Selecting:
     def _of(self, cases: Sequence[Case], name: str) -> Any:
         """A type with what is selected of it. Whatever may stand under one key is of one form (GraphQL, 5.3.2)."""
         if not cases[0].selections:
-            return reduce(or_, dict.fromkeys(_answered(case.hint) for case in cases))
+            return _together([_answered(case.hint) for case in cases])
         within = [Case(member, case.selections) for case in cases for member in members(case.hint)]
         if any(get_origin(case.hint) in LISTS for case in within):
             items = self._of([Case(get_args(case.hint)[0], case.selections) for case in within], name)
@@ -155,6 +155,13 @@ def key_of(node: FieldNode) -> str:
 def _answered(hint: Any) -> Any:
     """The type of a value that nothing is selected of; what may be absent in REST is null in GraphQL."""
     return reduce(or_, (None if one is msgspec.UnsetType else one for one in alternatives(hint)))
+
+
+def _together(hints: Sequence[Any]) -> Any:
+    """One type for values of each; bounds that differ are none, since msgspec knows no union of them."""
+    if len(set(hints)) == 1:
+        return hints[0]
+    return reduce(or_, dict.fromkeys(bare(one) for hint in hints for one in alternatives(hint)))
 
 
 def _bounded(kind: Any, hints: Sequence[Any]) -> Any:

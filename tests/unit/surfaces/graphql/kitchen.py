@@ -122,6 +122,15 @@ def make_bff(queries: Path, documents: Mapping[str, Mapping[str, Any]] | None = 
         """A number."""
         return few
 
+    @bff.read("/teams/{team_id}/counted", uses=[], **GUARDS)
+    async def counted(
+        team_id: NumberId,
+        most: Annotated[int, Meta(ge=1, le=10)] = 10,
+        sizes: Annotated[list[Literal["small", "large"]], Meta(max_length=2)] | None = None,
+    ) -> Annotated[list[Annotated[int, Meta(ge=0, le=99)]], Meta(max_length=3)]:
+        """Numbers."""
+        return [most, len(sizes or ())]
+
     @bff.write("/teams/{team_id}/orders", uses=[Kitchen.order], unbound={"lines[].dish": "dishes are public"}, **GUARDS)
     async def order(team_id: NumberId, order: Order) -> Placed:
         """Order dishes."""
