@@ -69,6 +69,8 @@ class Forming:
         self._fragments = fragments
         self._defaults = defaults
         self._conditions = conditions
+        # Where a field may be left out, and within unions, the type of the answer is wider than what is selected.
+        self._is_wide = bool(conditions)
 
     def fields(self, parent: GraphQLObjectType, selections: Sequence[SelectionSetNode]) -> dict[str, Chosen]:
         """What is selected of an object, by key, in its order (GraphQL, 6.3.2)."""
@@ -122,7 +124,9 @@ class Forming:
         """What is selected of an object depends on which one it is."""
         structs = self._schema.unions[kind.name]
         types: Any = {one.name: one for one in kind.types}
+        around, self._is_wide = self._is_wide, True
         forms = [(one, self._made(types[one.__name__], one, selections)) for one in structs]
+        self._is_wide = around
         decode = msgspec.json.Decoder(Union[structs]).decode  # noqa: UP007  (made from values)
 
         def form_one(value: Any, pending: Pending) -> Any:
@@ -139,7 +143,8 @@ class Forming:
         struct = self._schema.structs[kind.name]
         taken = self._taken(kind, struct, selections)
         # What a type leaves out where it is the default would be missing of the answer.
-        if struct.__struct_config__.omit_defaults or not all(_is_as_it_is(one, struct) for one in taken):
+        narrowed = not self._is_wide and not struct.__struct_config__.omit_defaults
+        if not narrowed or not all(_is_as_it_is(one, struct) for one in taken):
             return _object_form(struct, taken, kind.name)
         return None
 

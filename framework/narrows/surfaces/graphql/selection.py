@@ -12,7 +12,7 @@ from operator import or_
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
-from graphql import FieldNode, SelectionNode, SelectionSetNode
+from graphql import BooleanValueNode, DirectiveNode, FieldNode, SelectionNode, SelectionSetNode
 
 from narrows.declare.types import Narrow
 from narrows.declare.upstream import Times
@@ -83,7 +83,10 @@ class Selecting:
 
     def _flat(self, parent: str, selection: SelectionSetNode, sure: bool) -> Iterator[Chosen]:
         for node in selection.selections:
-            certain = sure and not _is_conditional(node)
+            conditions = {_condition(directive) for directive in node.directives or ()}
+            certain = sure and None not in conditions
+            if False in conditions:
+                continue
             if isinstance(node, FieldNode):
                 yield Chosen(node, certain)
             elif (inner := self._fragment(node, parent)) is not None:
@@ -171,8 +174,12 @@ def _bounded(kind: Any, hints: Sequence[Any]) -> Any:
     return Annotated[kind, msgspec.Meta(max_length=max(longest))] if len(longest) == len(lengths) else kind
 
 
-def _is_conditional(node: SelectionNode) -> bool:
-    return bool(node.directives)
+def _condition(directive: DirectiveNode) -> bool | None:
+    """Whether `@skip` or `@include` lets something stand; None where a variable says so. There are no others."""
+    [argument] = directive.arguments or ()
+    if isinstance(argument.value, BooleanValueNode):
+        return argument.value.value is (directive.name.value == "include")
+    return None
 
 
 def _attribute(key: str, index: int) -> str:

@@ -82,8 +82,8 @@ HOSTILE = {
     ),
     "a long chain of fragments": (
         "query lunch { menu(team_id: 7) { ...F0 } }"
-        + "".join(f" fragment F{n} on Menu {{ ...F{n + 1} }}" for n in range(4000))
-        + " fragment F4000 on Menu { team }",
+        + "".join(f" fragment F{n} on Menu {{ ...F{n + 1} }}" for n in range(1200))
+        + " fragment F1200 on Menu { team }",
         {"tokens": 1_000_000},
     ),
     "a circle of fragments": (

@@ -172,6 +172,29 @@ def test_what_may_be_left_out_may_be_absent_and_all_else_may_not(tmp_path: Path)
     assert {field.endpoint: field.times for field in made.document.fields} == {"cafe.few": 3, "cafe.dishes": 2}
 
 
+@pytest.mark.parametrize(
+    ("condition", "there"),
+    [
+        ("@skip(if: $x)", False),
+        ("@include(if: $x)", True),
+        ("@include(if: $x) @skip(if: $x)", False),
+        ("@skip(if: true)", False),
+        ("@include(if: false)", False),
+        ("@skip(if: false)", True),
+        ("@include(if: true)", True),
+    ],
+)
+async def test_what_is_left_out_does_not_go_out(tmp_path: Path, condition: str, there: bool) -> None:
+    """Not even where the object that has it is answered as its endpoint answered it."""
+    declared = ", $x: Boolean! = true" if "$x" in condition else ""
+    source = f"""query lunch($team: Long!{declared}) {{
+      shelf(team_id: $team) {{ class rows {condition} {{ size }} }}
+      things: shelf(team_id: $team) {{ things {{ ... on Stone {condition} {{ box {{ size }} }} }} }} }}"""
+    got = (await answered(tmp_path, source, shelf_bff(tmp_path))).json["data"]
+    assert got["shelf"] == {"class": 1} | ({"rows": [[{"size": 3}], []]} if there else {})
+    assert got["things"]["things"][2] == ({"box": {"size": 4}} if there else {})
+
+
 async def test_a_union_answers_what_is_selected_of_each_of_its_types(tmp_path: Path) -> None:
     """Fragments apply to their own type; what others do not have may be absent."""
     source = """query lunch($team: Long!) { shelf(team_id: $team) { things { __typename

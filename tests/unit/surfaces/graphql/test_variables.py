@@ -58,8 +58,8 @@ COUNTED += "{ counted(team_id: $team, most: $most, sizes: $sizes) }"
         ({"team": 7, "sizes": ["small"] * 3}, ["/variables/sizes"]),
         ({"team": 7, "most": None}, ["/variables/most"]),
         ('{"team":7,"team":8}', ["/variables/team"]),
-        ("[]", ["/variables"]),
-        ("7", ["/variables"]),
+        ("[]", ["/query/variables"]),
+        ("7", ["/query/variables"]),
     ],
     ids=str,
 )
