@@ -325,7 +325,7 @@ class Call:
     `commitment` is what a live write has claimed; `replayed` says that its answer is one that was kept, and `recorded`
     that what it did is on its way into the audit log. `at` is the place in a document of the field whose problem ended
     it. `decision` is what a person decided of the rehearsal `rehearsal_id`. `children` are the fields that a document
-    asked for, in the order in which it did, and `batches` its joins by their places (`surfaces/graphql/joins.py`).
+    asked for, in the order in which it did.
     """
 
     __slots__ = (
@@ -333,7 +333,6 @@ class Call:
         "answer",
         "arguments",
         "at",
-        "batches",
         "budget",
         "caller",
         "children",
@@ -456,7 +455,6 @@ class Call:
         self.decision: Literal["allow", "refuse"] | None = None
         self.rehearsal_id: str | None = None
         self.children: list[Asked] = []
-        self.batches: dict[tuple[str, ...], Any] = {}
         self.answer: Any = None
         self.reply: Reply | None = None
 

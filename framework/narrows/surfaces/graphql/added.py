@@ -117,20 +117,16 @@ def _plain(on: type[msgspec.Struct], field: StrawberryField, place: Place) -> Ad
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         raise ShapeError("graphql-field", "it yields", "return a value")
     hints, _, rest = _signature(function)
-    waits, answer = inspect.iscoroutinefunction(function), hints["return"]
-    if waits and _has_objects(answer):
-        # What is below would come in pieces, and a join there be asked more than once.
-        raise ShapeError("graphql-field", "it is `async` and answers objects", "write `def`, or a join")
     return Added(
         on=on,
         name=place.path,
         place=place,
         function=function,
         parameters=_parameters(rest, hints),
-        answer=answer,
+        answer=hints["return"],
         description=field.description or inspect.getdoc(function) or "",
         deprecated=field.deprecation_reason,
-        waits=waits,
+        waits=inspect.iscoroutinefunction(function),
     )
 
 
@@ -199,7 +195,3 @@ def _leaves(kind: Any, name: str) -> list[Leaf]:
     except Exception as error:  # msgspec raises whatever resolving the hints of foreign classes raises
         rule = f"the type of `{name}` cannot be read ({error})"
         raise ShapeError("type-unsupported", rule, "use types that msgspec supports") from None
-
-
-def _has_objects(hint: Any) -> bool:
-    return any(isinstance(bare(leaf.info), msgspec.inspect.StructType) for leaf in _leaves(hint, "its answer"))

@@ -8,7 +8,7 @@ from typing import Any
 from narrows.call import Call
 from narrows.surfaces.graphql.added import Added
 from narrows.surfaces.graphql.arguments import Arguments, Variables
-from narrows.surfaces.graphql.joins import decoded, join_answers, plain_answers
+from narrows.surfaces.graphql.joins import answering
 
 Pending = dict["AddedPlace", list[tuple[Any, Any]]]
 """Parents, and the objects that wait for a field of theirs, by place: all places of one level."""
@@ -21,16 +21,14 @@ class AddedPlace:
     """
 
     def __init__(self, added: Added, arguments: Arguments) -> None:
-        self._added = added
+        self._answer = answering(added)
         self._arguments = arguments
         self.form: Callable[[Any, Pending], Any] | None = None
         self.attribute = ""
 
     async def answers(self, call: Call, variables: Variables, parents: list[Any]) -> list[Any]:
         """The answers for these parents, in their order; raises what the team's function ends in."""
-        values = decoded(self._added, call, self._arguments(variables))
-        answers = plain_answers if self._added.uses is None else join_answers
-        return await answers(call, self._added, parents, values)
+        return await self._answer(call, parents, self._arguments(variables))
 
     def put(self, answers: list[Any], waiting: list[tuple[Any, Any]], pending: Pending) -> None:
         """Give each object that waits its answer; what is added below it waits in `pending`."""

@@ -1,7 +1,8 @@
 """A document is carried out: its fields are asked of endpoints, side by side in a query, in turn in a mutation.
 
 All that does not depend on the call is made ready at start: the tree is not walked again, and of what endpoints answer
-nothing is looked at that stays as it is. graphql-core parses and validates; it carries out introspection alone.
+nothing is looked at that stays as it is. graphql-core parses and validates, and carries out nothing: what types there
+are is no field of a document.
 """
 
 from __future__ import annotations
@@ -10,16 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
-import msgspec
 from graphql import (
     DirectiveNode,
     DocumentNode,
-    FieldNode,
     FragmentDefinitionNode,
     OperationDefinitionNode,
     VariableNode,
     Visitor,
-    execute,
     visit,
 )
 
@@ -54,8 +52,6 @@ class Planned(NamedTuple):
 
 def execution(schema: Schema, document: DocumentNode) -> Execution:
     """What carries out one document; raises the first problem that a field ends in: a document answers whole."""
-    if _asks_for_schema(document):
-        return introspection(schema, document)
     planning = _Planning(schema, document)
     conditions = planning.conditions
     some = product((False, True), repeat=len(conditions)) if len(conditions) <= _MOST else ()
@@ -150,31 +146,3 @@ def _conditions(document: DocumentNode) -> tuple[str, ...]:
 
     visit(document, Finding())
     return tuple(found)
-
-
-def _asks_for_schema(document: DocumentNode) -> bool:
-    """Whether a document asks what types there are; one that is registered never does."""
-    found: list[str] = []
-
-    class Finding(Visitor):
-        def enter_field(self, node: FieldNode, *_: Any) -> None:
-            found.append(node.name.value)
-
-    visit(document, Finding())
-    return not {"__schema", "__type"}.isdisjoint(found)
-
-
-def introspection(schema: Schema, document: DocumentNode) -> Execution:
-    """What has a document carried out by graphql-core, field by field."""
-
-    async def carry_out(call: Call, variables: Variables) -> Any:
-        plain = msgspec.to_builtins(dict(variables))
-        result: Any = execute(schema.core, document, context_value=call, variable_values=plain)
-        if isinstance(result, Awaitable):
-            result = await result
-        if result.errors:
-            call.at = tuple(result.errors[0].path or ())
-            raise result.errors[0].original_error or result.errors[0]
-        return result.data
-
-    return carry_out

@@ -1,18 +1,16 @@
-"""Joins: a field that a team adds is asked once for all parents at its place in a document, and never once for each.
+"""Fields that a team adds, run for all parents at one place of a document at once, and never once for each.
 
-graphql-core resolves the parents of one place one after the other, within one turn of the event loop: each leaves a
-future, and at the next turn one task answers them all. What that task sends is held to the `uses` of the join.
+What a join sends is held to its own `uses`, whatever its document may send; a plain field sends nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
-from narrows.call import Allowance, Call
+from narrows.call import Call
 from narrows.child import ChildCall
 from narrows.current import current
 from narrows.errors import FieldError, InvalidInput, OperationRefused
@@ -20,7 +18,8 @@ from narrows.pipeline.handle import HandlerFault
 from narrows.plan.entries import allowance_of
 from narrows.surfaces.graphql.added import Added
 
-Resolver = Callable[..., Any]
+Answering = Callable[[Call, list[Any], Mapping[str, Any]], Awaitable[list[Any]]]
+"""Answers a field for all parents at its place, from its arguments as the document gives them."""
 
 
 class Nobody:
@@ -37,73 +36,45 @@ class Nobody:
 _NOBODY = Nobody()
 
 
-def plain_resolver(added: Added) -> Resolver:
-    """What resolves a plain field: the team's method, on the Struct."""
+def answering(added: Added) -> Answering:
+    """What answers a field; it raises `InvalidInput` for arguments that do not hold, and what the function ends in."""
+    return _plain(added) if added.uses is None else _joined(added, added.uses)
 
-    def resolve(parent: Any, info: Any, **arguments: Any) -> Any:
-        values = decoded(added, info.context, arguments)
+
+def _joined(added: Added, uses: Mapping[Any, int]) -> Answering:
+    allowance = allowance_of(uses)
+
+    async def answer(call: Call, parents: list[Any], arguments: Mapping[str, Any]) -> list[Any]:
+        values = _decoded(added, call, arguments)
+        child = ChildCall(call, call.endpoint, allowance, {})
+        token = current.set(child)
+        try:
+            answers = await added.function(parents, **values)
+        finally:
+            child.open = False
+            current.reset(token)
+        if not isinstance(answers, list) or len(answers) != len(parents):
+            raise HandlerFault(f"{added.place.subject} did not answer a list of one value for each of its parents")
+        return answers
+
+    return answer
+
+
+def _plain(added: Added) -> Answering:
+    async def answer(call: Call, parents: list[Any], arguments: Mapping[str, Any]) -> list[Any]:
+        values = _decoded(added, call, arguments)
         token = current.set(_NOBODY)
         try:
-            return added.function(parent, **values)
+            if added.waits:
+                return [await added.function(parent, **values) for parent in parents]
+            return [added.function(parent, **values) for parent in parents]
         finally:
             current.reset(token)
 
-    async def wait(parent: Any, info: Any, **arguments: Any) -> Any:
-        values = decoded(added, info.context, arguments)
-        token = current.set(_NOBODY)
-        try:
-            return await added.function(parent, **values)
-        finally:
-            current.reset(token)
-
-    return wait if added.waits else resolve
+    return answer
 
 
-def join_resolver(added: Added) -> Resolver:
-    """What resolves a join for one parent: a future, answered with those of all others at its place."""
-    allowance = allowance_of(added.uses or {})
-
-    def resolve(parent: Any, info: Any, **arguments: Any) -> Awaitable[Any]:
-        place = tuple(key for key in info.path.as_list() if isinstance(key, str))
-        call: Call = info.context
-        batch = call.batches.get(place)
-        if batch is None:
-            batch = call.batches[place] = Batch(call, added, allowance, decoded(added, call, arguments))
-        found: Awaitable[Any] = batch.add(parent)
-        return found
-
-    return resolve
-
-
-async def join_answers(call: Call, added: Added, parents: list[Any], values: Mapping[str, Any]) -> list[Any]:
-    """The answers of a join for all parents at one place. Raises `HandlerFault` for what is not one for each."""
-    child = ChildCall(call, call.endpoint, allowance_of(added.uses or {}), {})
-    token = current.set(child)
-    try:
-        return await _one_for_each(added, parents, values)
-    finally:
-        child.open = False
-        current.reset(token)
-
-
-async def plain_answers(_: Call, added: Added, parents: list[Any], values: Mapping[str, Any]) -> list[Any]:
-    """The answers of a plain field for all parents at one place: the team's method, on each Struct."""
-    token = current.set(_NOBODY)
-    try:
-        found = [added.function(parent, **values) for parent in parents]
-        return [await one for one in found] if added.waits else found
-    finally:
-        current.reset(token)
-
-
-async def _one_for_each(added: Added, parents: list[Any], values: Mapping[str, Any]) -> list[Any]:
-    answers = await added.function(parents, **values)
-    if not isinstance(answers, list) or len(answers) != len(parents):
-        raise HandlerFault(f"{added.place.subject} did not answer a list of one value for each of its parents")
-    return answers
-
-
-def decoded(added: Added, call: Call, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _decoded(added: Added, call: Call, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a field as values of their types. Raises `InvalidInput`."""
     values: dict[str, Any] = {}
     for name, parameter in added.parameters.items():
@@ -118,72 +89,3 @@ def decoded(added: Added, call: Call, arguments: Mapping[str, Any]) -> dict[str,
             call.raised.append(problem)
             raise problem from None
     return values
-
-
-class _Waiting(NamedTuple):
-    """A parent, and what its field becomes."""
-
-    parent: Any
-    answer: asyncio.Future[Any]
-
-
-class Batch:
-    """All parents at one place of one document call, and the one call of the join that answers them."""
-
-    def __init__(self, call: Call, added: Added, allowance: Allowance, arguments: Mapping[str, Any]) -> None:
-        self._added = added
-        self._arguments = arguments
-        self._child = ChildCall(call, call.endpoint, allowance, {})
-        self._waiting: list[_Waiting] = []
-        self._task: asyncio.Task[None] | None = None
-        self._loop = asyncio.get_running_loop()
-        self._loop.call_soon(self._begin)
-        # Whatever becomes of the call, nothing of it goes on behind.
-        call.ending.append(self._stop)
-
-    def add(self, parent: Any) -> asyncio.Future[Any]:
-        """What the field of one more parent becomes. Raises `HandlerFault` once the others have been asked for."""
-        if self._task is not None:
-            raise HandlerFault(f"{self._added.place.subject}: a parent came after the join had begun")
-        answer = self._loop.create_future()
-        answer.add_done_callback(self._ended)
-        self._waiting.append(_Waiting(parent, answer))
-        return answer
-
-    def _begin(self) -> None:
-        self._task = self._loop.create_task(self._answer())
-
-    def _ended(self, answer: asyncio.Future[Any]) -> None:
-        """Nobody waits for what was dropped; when all have gone away, nothing is asked any more."""
-        if not answer.cancelled():
-            answer.exception()
-        elif self._task is not None and all(one.answer.cancelled() for one in self._waiting):
-            self._task.cancel()
-
-    async def _stop(self) -> None:
-        self._child.open = False
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _answer(self) -> None:
-        try:
-            answers = await self._asked()
-        except BaseException as fault:  # a cancelled one too: whoever waits must not wait for ever
-            for one in self._waiting:
-                if not one.answer.done():
-                    one.answer.set_exception(fault) if isinstance(fault, Exception) else one.answer.cancel()
-            if not isinstance(fault, Exception):
-                raise
-            return
-        for one, value in zip(self._waiting, answers, strict=True):
-            if not one.answer.done():
-                one.answer.set_result(value)
-
-    async def _asked(self) -> list[Any]:
-        """The answers of the team's function, one for each parent."""
-        added, parents = self._added, [one.parent for one in self._waiting]
-        current.set(self._child)  # of this task alone
-        try:
-            return await _one_for_each(added, parents, self._arguments)
-        finally:
-            self._child.open = False

@@ -89,7 +89,7 @@ def make_schema(bff: Bff) -> Schema:
     made = strawberry.Schema(query=query, mutation=mutation, config=config)
     by_name = {(one.on.__name__, one.name): one for one in added}
     schema = Schema(made._schema, roots, types.structs, types.unions, by_name)
-    finish(schema.core, types, {name: root.endpoint.id for name, root in roots.items()}, by_name)
+    finish(schema.core, types)
     _show_defaults(schema)
     return schema
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 import msgspec
 import pytest
 import strawberry
-from graphql import execute, parse, validate
+from graphql import parse, validate
 from msgspec import Meta
 
 from narrows import Answer, Bff, Id, Input, Narrow, NumberId, PageSize, Problem, ShortText, Upstream, read, write
@@ -17,8 +17,7 @@ from narrows.call import Call
 from narrows.current import current
 from narrows.errors import InvalidInput, OperationRefused
 from narrows.pipeline.handle import HandlerFault
-from narrows.plan.entries import allowance_of
-from narrows.surfaces.graphql.joins import Batch
+from narrows.surfaces.graphql.execution import execution
 from narrows.surfaces.graphql.naming import Names
 from narrows.surfaces.graphql.naming import Place as Where
 from narrows.surfaces.graphql.schema import make_schema
@@ -199,22 +198,19 @@ class Run:
         assert validate(self.schema.core, tree) == []
         token = current.set(self.call)
         try:
-            done: Any = execute(self.schema.core, tree, context_value=self.call, variable_values=dict(variables or {}))
-            self.result = await done
+            done = await execution(self.schema, tree)(self.call, variables or {})
         finally:
             current.reset(token)
-        if self.result.errors:
-            raise self.result.errors[0].original_error
-        return self.result.data["bookings"]
+        return msgspec.to_builtins(done)["bookings"]
 
 
 async def test_a_join_is_asked_once_for_all_parents() -> None:
     """N items are one operation, and each gets its own answer, or nothing."""
     run = Run(answer=[*BOOKINGS, Booking(id="b9", place_id="no")])
 
-    found = await run("place { name }")
+    found = await run("place { id name }")
 
-    assert found == [*({"place": {"name": f"p{n}"}} for n in range(4)), {"place": None}]
+    assert found == [*({"place": {"id": f"p{n}", "name": f"p{n}"}} for n in range(4)), {"place": None}]
     assert run.sending.sent == [("Places.by_ids", ["p0", "p1", "p2", "p3", "no"])]
 
 
@@ -235,9 +231,10 @@ async def test_each_place_in_a_document_is_asked_once() -> None:
     """Under another alias, with other arguments, or below another field, it is another place."""
     run = Run()
 
-    found = await run("one: place { name } two: place(most: 4) { id } where { owner { name } }")
+    found = await run("one: place { id name } two: place(most: 4) { id name } where { owner { name } }")
 
-    assert found[1] == {"one": {"name": "p1"}, "two": {"id": "p1"}, "where": {"owner": {"name": "p1"}}}
+    whole = {"id": "p1", "name": "p1"}
+    assert found[1] == {"one": whole, "two": whole, "where": {"owner": {"name": "p1"}}}
     assert sorted(name for name, _ in run.sending.sent) == ["Places.by_ids", "Places.by_ids", "Places.owners"]
 
 
@@ -346,45 +343,6 @@ async def test_a_join_ends_with_those_who_wait_for_it() -> None:
         await waiting
     await run.sending.over.wait()
     assert run.sending.ended == ["Places.by_ids"]
-
-
-async def test_a_join_ends_with_its_call() -> None:
-    """Whatever became of the document, what its joins have on the way is stopped, and nothing more is sent."""
-    run = Run()
-    run.sending.gate = asyncio.Event()
-    waiting = asyncio.ensure_future(run("place { name }"))
-    await run.sending.begun.wait()
-
-    [stop] = run.call.ending
-    await stop()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert run.sending.ended == ["Places.by_ids"]
-
-
-async def test_a_join_that_was_not_begun_is_not_begun_any_more() -> None:
-    """A call that ends before its joins begin sends nothing of them."""
-    run = Run()
-    waiting = asyncio.ensure_future(run("place { name }"))
-    for _ in range(20):
-        if run.call.ending:
-            break
-        await asyncio.sleep(0)
-
-    await run.call.ending[0]()
-    with pytest.raises((asyncio.CancelledError, OperationRefused)):
-        await waiting
-    assert run.sending.sent == []
-
-
-async def test_a_parent_that_comes_late_is_refused() -> None:
-    """A join is asked once for its place: the price of a document is reckoned so."""
-    run = Run()
-    await run("place { name }")
-    [batch] = run.call.batches.values()
-
-    with pytest.raises(HandlerFault, match="after the join had begun"):
-        batch.add(BOOKINGS[0])
 
 
 # --- refused at start ---------------------------------------------------------------------------------------------
@@ -547,15 +505,6 @@ class Bare:
     name: str = strawberry.field(description="Nothing.")
 
 
-class Pieces:
-    """A field whose objects come in pieces."""
-
-    @strawberry.field
-    async def later(self) -> Place:
-        """Later."""
-        return Place(id="a")
-
-
 class ByInfo:
     """A field that wants all of Strawberry."""
 
@@ -581,7 +530,6 @@ class Typed:
         (Yields, "graphql-field"),
         (Permitted, "graphql-field"),
         (Bare, "graphql-field"),
-        (Pieces, "graphql-field"),
         (ByInfo, "type-unsupported"),
     ],
 )
@@ -625,25 +573,6 @@ def test_a_type_that_has_no_end_is_refused() -> None:
 
     many.__annotations__["what"] = tangled(Input)
     assert codes_of(many) == ["type-too-large"]
-
-
-@pytest.mark.parametrize("fault", [None, ZeroDivisionError("fault")])
-async def test_whoever_went_away_gets_nothing(fault: Exception | None) -> None:
-    """A parent whose field nobody waits for any more is left out; the others get what is theirs."""
-    run = Run()
-    run.sending.fault = fault
-    added = run.schema.joins["Booking", "place"]
-    batch = Batch(run.call, added, allowance_of(added.uses or {}), {})
-    gone, stays = (batch.add(booking) for booking in BOOKINGS[:2])
-    await asyncio.sleep(0)
-
-    gone.cancel()
-    if fault is None:
-        assert (await stays).id == "p1"
-    else:
-        with pytest.raises(ZeroDivisionError):
-            await stays
-    assert gone.cancelled()
 
 
 def test_a_reason_is_told_once() -> None:

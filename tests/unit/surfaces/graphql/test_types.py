@@ -283,20 +283,6 @@ def test_a_body_takes_no_one_of_several_objects() -> None:
     assert codes(refused(arguments={"pet": Cat | Dog})) == ["graphql-type"]
 
 
-def test_a_value_of_a_union_is_told_by_its_class() -> None:
-    """`__typename` is the class that was declared, also for one that derives from it."""
-
-    class Puppy(Dog, tag="puppy"):
-        """A dog with more to tell."""
-
-    found: Any = schema_of(Cat | Dog).core.type_map["CatOrDog"]
-    assert [found.resolve_type(pet) for pet in (Cat(name="Tom"), Dog(barks=True), Puppy(barks=False))] == [
-        "Cat",
-        "Dog",
-        "Dog",
-    ]
-
-
 def test_a_class_may_be_taken_and_answered() -> None:
     """One Struct is an output type under its name, and an input type with `Input` behind it, never twice."""
 
