@@ -252,7 +252,7 @@ RECORD: dict[str, Any] = {
     "template": FREE,
     "endpoints": [f"canteen.{name}" for name in DOCUMENTS],
     "scopes": ["dining:read", "dining:book"],
-    "rates": ["100000/minute"],
+    "rates": ["1000/minute"],
     "price_ceiling": "0.50 EUR",
     "budgets": [],
     "volumes": [],
