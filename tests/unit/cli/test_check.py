@@ -13,7 +13,10 @@ from narrows.cli import main
 from narrows.cli.check import _all
 from narrows.cli.checking import line_of
 from narrows.errors import Refusal
+from tests.unit.cli.graphql_lunch import SOUP as SERVED
+from tests.unit.cli.graphql_lunch import write_graphql
 from tests.unit.cli.lunch import write_lunch
+from tests.unit.cli.test_connector import RECORD
 from tests.unit.governance.policies import write_policy
 
 
@@ -271,3 +274,15 @@ def test_an_environment_that_nobody_has_named_yet_is_told(tmp_path):
     (target,) = json.loads(check("check_unready:bff", "--format", "json").stdout)["targets"]
     assert (target["ok"], target["unready"]) == (True, ["staging"])
     assert "placeholder-left" in [code for code, _, _ in found("check_unready:bff", "--environment", "staging")]
+
+
+def test_a_connector_may_name_a_document(tmp_path, monkeypatch):
+    """Which is judged as an endpoint is; of documents that do not hold, the start alone is told."""
+    target = write_graphql(tmp_path, "check_documents", monkeypatch, Soup=SERVED)
+    (tmp_path / "connectors").mkdir()
+    (tmp_path / "connectors" / "app.toml").write_text(RECORD.replace("lunch.lunch", "lunch.Soup"))
+    assert found(target) == []
+    (tmp_path / "connectors" / "app.toml").write_text(RECORD.replace("lunch.lunch", "lunch.Stew"))
+    assert found(target) == [("connector-outside", "connector app", "connectors/app.toml:11")]
+    (tmp_path / "queries" / "Soup.graphql").write_text("query Soup { nothing }")
+    assert {code for code, _, _ in found(target)} == {"document-invalid"}

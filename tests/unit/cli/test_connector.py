@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from narrows.cli import main
 from narrows.errors import Unavailable
 from narrows.stores.sqlite_audit import SqliteAuditStore
+from tests.unit.cli.graphql_lunch import SOUP as SERVED
+from tests.unit.cli.graphql_lunch import write_graphql
 from tests.unit.cli.lunch import KEY, write_governed
 
 RECORD = """
@@ -306,3 +308,22 @@ def test_a_log_that_is_away_keeps_what_gives_power_from_being_done(audited, monk
     said = run("rotate", audited, "app", *DANA, code=2)
     assert "The audit log is away. So nothing was changed. Remedy: see whether what `stores.audit` names" in said
     assert told("show", audited, "app")["credentials"] == []
+
+
+def test_a_connector_of_documents_is_registered_and_shown(tmp_path, monkeypatch):
+    """It names documents as endpoints; how it may name them widens its record, and is shown."""
+    monkeypatch.setenv("LUNCH_KEY", KEY)
+    target = write_graphql(tmp_path, "connector_documents", monkeypatch, Soup=SERVED)
+    settings = tmp_path / "narrows.toml"
+    text = settings.read_text(encoding="utf-8").replace("[stores]", '[stores]\nconnectors = "sqlite:connectors.db"')
+    settings.write_text(text + '\n[governance]\napprovers = ["dana@example.com"]\n', encoding="utf-8")
+    (tmp_path / "connectors").mkdir()
+    write(tmp_path, endpoints='["lunch.Soup"]')
+    live(target)
+    assert "  documents: id\n" in run("show", target, "app")
+    write(tmp_path, endpoints='["lunch.Soup"]', documents='"log"')
+    assert "  documents: id → log  WIDENING\n" in run("diff", target, code=1)
+    run("apply", target, *BY)
+    assert "app: draft" in run("show", target, "app")
+    write(tmp_path, endpoints='["lunch.Stew"]')
+    assert "lunch has no endpoint 'lunch.Stew'" in run("apply", target, *BY, code=2)
