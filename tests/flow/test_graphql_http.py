@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+from narrows.call import Raw
 from narrows.errors import StartRefused, Unavailable
 from narrows.surfaces.graphql import dispatch
 from narrows.testing import running
@@ -382,6 +384,43 @@ async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> No
     async with graphql_site(tmp_path, limits={"call_s": 0.01}) as one:
         got = await one.ask("/graphql", "POST", headers=[("content-type", JSON)], receive=[])
         assert (got.status, error(got)["type"]) == (408, "urn:narrows:problem:request-timeout")
+
+
+async def test_a_client_that_goes_away_cancels_a_query_by_post_too(tmp_path: Path) -> None:
+    """Nobody needs it; that it was asked by POST makes no write of it."""
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> httpx.Response:
+        begun.set()
+        try:
+            return await asyncio.Event().wait() or httpx.Response(500)
+        finally:
+            ended.set()
+
+    async def leave() -> Any:
+        await begun.wait()
+        return {"type": "http.disconnect"}
+
+    body = msgspec.json.encode({"documentId": "soup", "variables": TEAM})
+    async with graphql_site(tmp_path, kitchen=lambda _: slow()) as one:
+        with pytest.raises(ValueError, match="not enough values"):  # nothing is sent
+            await one.ask("/graphql", "POST", body=body, receive=[{"type": "http.request", "body": body}, leave()])
+        await ended.wait()
+        (record,) = one.records.calls()
+    assert (record["outcome"], record["status"], record["way"]) == ("cancelled", 499, "graphql")
+
+
+async def test_the_gate_refuses_whatever_leads_to_it(tmp_path: Path) -> None:
+    """Without a reason too: nothing else than a refusal is behind it."""
+    async with graphql_site(tmp_path) as one:
+        gate = one.app.plan.routes()["/graphql"]["GET"]
+
+        async def nothing(_: int) -> bytes:
+            return b""
+
+        raw = Raw(headers={"authorization": [f"Bearer {one.token()}"]}, read_body=nothing)
+        reply = await one.app.plan.call(gate, "live", raw, way="graphql", span=one.app.plan.telemetry.silent())
+    assert (reply.status, b"document-required" in reply.body) == (400, True)
 
 
 async def test_where_nothing_can_be_recorded_the_error_is_one_of_graphql(
