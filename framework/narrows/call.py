@@ -325,7 +325,8 @@ class Call:
     `commitment` is what a live write has claimed; `replayed` says that its answer is one that was kept, and `recorded`
     that what it did is on its way into the audit log. `at` is the place in a document of the field whose problem ended
     it. `decision` is what a person decided of the rehearsal `rehearsal_id`. `children` are the fields that a document
-    asked for, in the order in which it did.
+    asked for, in the order in which it did. `claimed` are the roles that the claims of its token grant, once they were
+    asked for (`pipeline/decide/grants.py`).
     """
 
     __slots__ = (
@@ -336,6 +337,7 @@ class Call:
         "budget",
         "caller",
         "children",
+        "claimed",
         "commitment",
         "connector",
         "counts",
@@ -455,6 +457,7 @@ class Call:
         self.decision: Literal["allow", "refuse"] | None = None
         self.rehearsal_id: str | None = None
         self.children: list[Asked] = []
+        self.claimed: Sequence[Any] | None = None
         self.answer: Any = None
         self.reply: Reply | None = None
 

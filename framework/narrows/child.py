@@ -87,7 +87,7 @@ _INHERITED = (
     *("credential", "caller", "named", "connector", "budget", "decision", "replayed", "recalled", "ids_due"),
     # What is added to one of these is added to the parent's.
     *("effects", "sent", "unknown", "failed", "raised", "ending", "scopes_asked", "left_out", "notes"),
-    *("stand_ins", "made", "sources", "ids"),
+    *("stand_ins", "made", "sources", "ids", "claimed"),
 )
 
 

@@ -77,11 +77,13 @@ _Table = Mapping[tuple[str, str], Mapping[str, str]]
 class Roles:
     """Immutable declarations and policies on the built-in model; equal, decision by decision, to the stock enforcer."""
 
-    __slots__ = ("_find", "_graph")
+    __slots__ = ("_decide", "_find", "_graph")
 
     def __init__(self, graph: RoleGraph, allows: _Table, denies: _Table) -> None:
         self._graph = graph
         self._find = lru_cache(maxsize=_CACHED)(partial(_find, graph, allows, denies))
+        # Each field of a document is decided about, often for the same caller in the same domain.
+        self._decide = lru_cache(maxsize=_CACHED)(self._decided)
 
     @classmethod
     def build(cls, declared: Iterable[tuple[str, str]] = (), policies: Iterable[PolicyText] = ()) -> "Roles":
@@ -102,7 +104,11 @@ class Roles:
         """Decide whether the subject may reach the object in the domain; a deny overrides every allow."""
         if not subject.startswith("user:"):
             return Decision(False, "the subject is not a user")
-        names = [("", subject), *((grant.source, grant.role) for grant in roles_granted(grants, domain))]
+        names = [(grant.source, grant.role) for grant in roles_granted(grants, domain)]
+        return self._decide(subject, domain, object_, ("", subject), *names)
+
+    def _decided(self, subject: str, domain: str, object_: str, *names: tuple[str, str]) -> Decision:
+        """The decision for names that the subject goes by, each with where it has it from."""
         found = [(source, self._find(name, domain, object_)) for source, name in names]
         matches = [(source, match) for source, match in found if match is not None]
         if not matches:

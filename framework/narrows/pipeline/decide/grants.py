@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,7 +28,7 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
 
     async def held(self, call: Call, domain: str, denial: Denial) -> list[Grant]:
         """The roles that the caller holds by the token, and in `domain` by the read of `roles_from`."""
-        held = list(self.claimed(call))
+        held = [*self.claimed(call)]
         if self.read is not None:
             answer = await quietly(call, self.read(call), denial, "roles_from")
             # The sandbox has no directory to ask: there the read would grant names that were made up.
@@ -36,8 +36,16 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
             held += [Grant(role=name, domain=domain, source="roles_from") for name in names]
         return held
 
-    def claimed(self, call: Call) -> Iterator[Grant]:
-        """The roles that the token's claims grant, by the settings of its issuer; all else grants nothing."""
+    def claimed(self, call: Call) -> Sequence[Grant]:
+        """The roles that the token's claims grant, by the settings of its issuer; all else grants nothing.
+
+        They are the same for all fields of a document, so that they are found once for the whole call.
+        """
+        if call.claimed is None:
+            call.claimed = tuple(self._claimed(call))
+        return call.claimed
+
+    def _claimed(self, call: Call) -> Iterator[Grant]:
         credential = who(call).credential
         for claim in self.claims.get(credential.issuer, ()):
             kind, _, rest = claim.domain.partition(":")
