@@ -130,12 +130,11 @@ class Forming:
         decode = msgspec.json.Decoder(Union[structs]).decode  # noqa: UP007  (made from values)
 
         def form_one(value: Any, pending: Pending) -> Any:
-            for again in (value, None):
-                known = decode(_encode(value)) if again is None else again
-                for struct, form in forms:
-                    if isinstance(known, struct):
-                        return form(known, pending)
-            raise AssertionError(f"an answer is none of {kind.name}")
+            form = next((form for struct, form in forms if isinstance(value, struct)), None)
+            if form is None:
+                value = decode(_encode(value))
+                form = next(form for struct, form in forms if isinstance(value, struct))
+            return form(value, pending)
 
         return form_one
 

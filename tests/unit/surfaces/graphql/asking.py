@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import strawberry
 from graphql import parse
 from msgspec import Meta, field
 
-from narrows import Bff, Id, Input, Moment, Narrow, NumberId, ShortText
+from narrows import Bff, Count, Id, Input, Moment, Narrow, NumberId, Problem, ShortText
 from narrows.call import Call
 from narrows.surfaces.graphql.execution import execution
 from narrows.surfaces.graphql.schema import Schema, make_schema
@@ -25,6 +26,35 @@ class Person(Narrow, omit_defaults=True):
 
     id: NumberId
     name: ShortText = "nobody"
+
+
+class PersonFields:
+    """What is added to a person."""
+
+    @strawberry.field
+    def greeting(self: Person, word: ShortText = "Hello") -> str:
+        """Say hello."""
+        return f"{word}, {self.name}!"
+
+    @strawberry.field
+    async def later(self: Person) -> str:
+        """Say goodbye."""
+        await asyncio.sleep(0)
+        return f"Goodbye, {self.name}!"
+
+
+class Cat(Narrow, tag="cat"):
+    """A cat."""
+
+    name: ShortText
+    owner: Person | None = None
+
+
+class Dog(Narrow, tag="dog"):
+    """A dog."""
+
+    name: ShortText
+    age: Count = 1
 
 
 class Seat(Narrow, rename={"row": "rowNumber"}):
@@ -43,6 +73,7 @@ class Group(Narrow):
     chair: Person
     rows: Annotated[list[Annotated[list[Seat], Meta(max_length=5)]], Meta(max_length=5)]
     tags: Annotated[list[ShortText], Meta(max_length=5)] | None = None
+    pets: Annotated[list[Cat | Dog], Meta(max_length=5)] = field(default_factory=list)
 
 
 class Wish(Input):
@@ -75,8 +106,27 @@ def make_bff(queries: Path) -> Bff:
     @bff.write("/cancels", **GUARDS)
     async def cancel(order: Order) -> Person: ...
 
-    bff.graphql(queries=str(queries))
+    @bff.join(Person, uses=[])
+    async def friend(people: list[Person], after: Count = 0) -> list[Person | None]:
+        """Whoever comes next; nobody after the third."""
+        JOINED.append([person.id for person in people])
+        if any(person.name == "enemy" for person in people):
+            raise Enemy()
+        return [Person(id=one.id + 1 + after, name=f"friend of {one.name}") if one.id < 3 else None for one in people]
+
+    bff.graphql({Person: PersonFields}, queries=str(queries))
     return bff
+
+
+JOINED: list[list[int]] = []
+"""The ids of the parents of each call of a join."""
+
+
+class Enemy(Problem):
+    """Somebody has no friends."""
+
+    status = 409
+    title = "No friends"
 
 
 class Answering:

@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from narrows.errors import AlreadyAttempted, Forbidden, InvalidInput, NotFound
 from narrows.surfaces.graphql.execution import execution
 from tests.unit.surfaces.graphql.asking import (
+    JOINED,
     Answering,
+    Cat,
+    Dog,
+    Enemy,
     Group,
     Person,
     Seat,
@@ -30,6 +34,7 @@ GROUP = Group(
     since=datetime(2026, 1, 2, tzinfo=UTC),
     chair=NOBODY,
     rows=[[Seat(row=1, person=ANNA), Seat(row=2)], []],
+    pets=[Cat(name="Mia", owner=ANNA), Dog(name="Rex", age=3)],
 )
 ALL = {"group": GROUP, "person": ANNA, "order": ANNA, "cancel": NOBODY}
 
@@ -234,9 +239,65 @@ def test_a_condition_that_is_null(schema):
     assert [error.pointer for error in raised.value.errors] == ["/variables/yes"]
 
 
+def test_a_join_is_asked_once_for_all_parents_at_its_place(schema):
+    """Whatever number of parents there is, at any depth; below it the next level is one call again."""
+    rows = [[Seat(row=number, person=Person(id=number, name="x")) for number in (1, 2, 3)], [Seat(row=4)]]
+    group = msgspec.structs.replace(GROUP, rows=rows)
+    source = """{ group(group_id: 7) {
+        chair { friend { id } }
+        rows { person { id friend { id nobody: friend(after: 1) { id } greeting } } }
+    } }"""
+    JOINED.clear()
+    found = carried_out(schema, source, Answering({"group": group}))["group"]
+    assert JOINED == [[2], [1, 2, 3], [2, 3]]
+    assert found["chair"] == {"friend": {"id": 3}}
+    assert found["rows"][1] == [{"person": None}]
+    assert [seat["person"]["friend"] for seat in found["rows"][0]] == [
+        {"id": 2, "nobody": {"id": 4}, "greeting": "Hello, friend of x!"},
+        {"id": 3, "nobody": None, "greeting": "Hello, friend of x!"},
+        None,
+    ]
+
+
+def test_arguments_of_what_is_added(schema):
+    """Variables and literals, as strictly as any other argument."""
+    source = "query Q($word: String!) { person { a: greeting b: greeting(word: $word) later } }"
+    said = {"a": "Hello, anna!", "b": "Hi, anna!", "later": "Goodbye, anna!"}
+    assert carried_out(schema, source, Answering(ALL), {"word": "Hi"}) == {"person": said}
+    with pytest.raises(InvalidInput):
+        carried_out(schema, source, Answering(ALL), {"word": ""})
+
+
+def test_the_problem_of_a_join_ends_the_document(schema):
+    """It is told at the field of the document that it stands in, and goes before those behind it."""
+    answering = Answering({"group": GROUP, "person": Person(id=1, name="enemy")})
+    execute_it = execution(schema, parse("{ group(group_id: 7) { id } foe: person { friend { id } } }"))
+    call = calling(answering)
+    with pytest.raises(Enemy):
+        asyncio.run(wait_for(execute_it(call, {})))
+    assert call.at == ("foe",)
+
+
+def test_one_of_several_types(schema):
+    """What is selected of an object depends on which one it is, and nothing of another form goes out."""
+    selected = "pets { __typename ... on Cat { name owner { id } } ...Old ... on CatOrDog { __typename } }"
+    source = f"{{ group(group_id: 7) {{ {selected} }} }} fragment Old on Dog {{ age }}"
+    wanted = [
+        {"__typename": "Cat", "name": "Mia", "owner": {"id": 1}},
+        {"__typename": "Dog", "age": 3},
+    ]
+    assert carried_out(schema, source, Answering(ALL)) == {"group": {"pets": wanted}}
+    plain = msgspec.structs.replace(GROUP, pets=msgspec.to_builtins(GROUP.pets))
+    assert carried_out(schema, source, Answering({"group": plain})) == {"group": {"pets": wanted}}
+
+
 KEYS = st.sampled_from(["", "", "a: ", "b: ", "name: ", "id: "])
-_LEAVES = {"Person": ["id", "name"], "Seat": ["rowNumber"], "Group": ["id", "name", "since", "tags"]}
-_OBJECTS = {"Person": {}, "Seat": {"person": "Person"}, "Group": {"chair": "Person", "rows": "Seat"}}
+_LEAVES = {
+    "Person": ["id", "name", "greeting", "later"],
+    "Seat": ["rowNumber"],
+    "Group": ["id", "name", "since", "tags"],
+}
+_OBJECTS = {"Person": {"friend": "Person"}, "Seat": {"person": "Person"}, "Group": {"chair": "Person", "rows": "Seat"}}
 
 
 @st.composite
@@ -244,7 +305,7 @@ def selections(draw, kind, depth=3):
     """Any selection of a type, with other names, fragments and the names of types."""
     parts = []
     for _ in range(draw(st.integers(1, 5))):
-        names = ["__typename", *_LEAVES[kind], *_OBJECTS[kind]]
+        names = ["__typename", *_LEAVES[kind], *(_OBJECTS[kind] if depth else ())]
         name, key = draw(st.sampled_from(names)), draw(KEYS)
         inner = _OBJECTS[kind].get(name)
         parts.append(f"{key}{name}" + (f" {draw(selections(inner, depth - 1))}" if inner else ""))
@@ -262,6 +323,7 @@ GROUPS = st.builds(
     chair=st.builds(Person, id=st.integers(1, 9), name=st.sampled_from(["nobody", "x"])),
     rows=st.lists(st.lists(SEATS, max_size=2), max_size=2),
     tags=st.none() | st.lists(st.just("t"), max_size=2),
+    pets=st.lists(st.sampled_from(GROUP.pets), max_size=3),
 )
 
 
@@ -269,14 +331,21 @@ GROUPS = st.builds(
 @given(selected=selections("Group"), person=selections("Person", 0), group=GROUPS)
 def test_the_same_as_graphql_core(schema, selected, person, group):
     """For any document and answer: what it selects is what a plain execution by graphql-core answers, to the byte."""
-    source = f"{{ one: group(group_id: 7) {selected} person {person} }}"
+    pets = "pets { __typename ... on Dog { years: age } ... on Cat { name also: name boss: owner { friend { id } } } }"
+    source = f"{{ one: group(group_id: 7) {selected} person {person} pets: group(group_id: 7) {{ {pets} }} }}"
     assume(not validate(schema.core, parse(source)))  # two fields under one key
     answers = {"group": group, "person": ANNA}
     give_resolvers(schema)
-    plain = execute(schema.core, parse(source), context_value=answers)
+    plain = asyncio.run(carried_out_by_core(schema, source, answers))
     assert plain.errors is None
     found = carried_out(schema, source, Answering(answers))
     assert msgspec.json.encode(narrowed(found, plain.data)) == msgspec.json.encode(plain.data)
+
+
+async def carried_out_by_core(schema, source, answers):
+    """A plain execution, field by field; joins are asked for each parent."""
+    result = execute(schema.core, parse(source), context_value=answers)
+    return await result if hasattr(result, "__await__") else result
 
 
 def give_resolvers(schema):
@@ -286,6 +355,20 @@ def give_resolvers(schema):
     for name, struct in schema.structs.items():
         for known in msgspec.structs.fields(struct):
             schema.core.type_map[name].fields[known.encode_name].resolve = reader(known.name)
+    for (kind, name), added in schema.added.items():
+        schema.core.type_map[kind].fields[name].resolve = adder(added)
+    for name in schema.unions:
+        schema.core.type_map[name].resolve_type = lambda value, *_: type(value).__name__
+
+
+def adder(added):
+    """What resolves a field that was added, for one parent."""
+
+    async def joined(parent, _, **arguments):
+        (answer,) = await added.function([parent], **arguments)
+        return answer
+
+    return joined if added.uses is not None else lambda parent, _, **arguments: added.function(parent, **arguments)
 
 
 def reader(attribute):
