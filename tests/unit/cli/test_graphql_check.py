@@ -4,8 +4,10 @@ import json
 import re
 
 import pytest
+from click.testing import CliRunner
 
 from narrows.audit.events import Event
+from narrows.cli import main
 from tests.unit.cli.graphql_lunch import SOUP, call, keep, run, write_graphql
 
 PIE = "query Pie {\n  lunch { name }\n}\n"
@@ -156,6 +158,8 @@ def test_what_connectors_sent_that_is_no_document_is_told(lunch):
     assert "    it is lunch.Soup in another layout: let the program send its id" in said
     assert said[-3].startswith("without a name: 1 times by page")
     assert said[-1] == "    it cannot be read as GraphQL"
+    shown = CliRunner().invoke(main, ["audit", "search", lunch, "--event", "document", "--connector", "copilot"])
+    assert 'shape             query Mine{a(b:"")}' in shown.stdout
     rows = json.loads(run("unknown", lunch, "--since", "2026-11-01", "--connector", "copilot", "--format", "json"))
     assert [(row["connector"], row["count"], row["sha256"]) for row in rows] == [("copilot", 1, SHA)]
 

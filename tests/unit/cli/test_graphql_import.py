@@ -6,6 +6,7 @@ import json
 import pytest
 
 from narrows.surfaces.graphql import manifest
+from narrows.surfaces.graphql.importing import plan_import, write_import
 from tests.unit.cli.graphql_lunch import SOUP, run, write_graphql
 
 OTHER = "query Other { lunch { name } }"
@@ -167,6 +168,16 @@ def test_a_folder_that_cannot_be_written_is_told(put, tmp_path):
     (tmp_path / "queries").write_text("")
     said = run("import", put(apollo(SOUP)), "--into", tmp_path / "queries" / "deep", code=2)
     assert "cannot be written" in said
+
+
+def test_what_comes_in_between_leaves_nothing_half_done(put, tmp_path):
+    """Somebody else writes a file while they are written: those that were are taken back, and theirs stays."""
+    found = plan_import(manifest.read(put(apollo(SOUP, OTHER))), tmp_path)
+    (tmp_path / "Soup.graphql").write_text("theirs")
+    with pytest.raises(manifest.ManifestError, match=r"Soup\.graphql: cannot be written"):
+        write_import(found, tmp_path)
+    assert not (tmp_path / "Other.graphql").exists()
+    assert (tmp_path / "Soup.graphql").read_text() == "theirs"
 
 
 def test_links_in_a_folder_are_not_followed(tmp_path):

@@ -49,14 +49,18 @@ def plan_import(listed: Sequence[Listed], into: Path) -> list[Imported]:
 
 
 def write_import(found: Sequence[Imported], into: Path) -> None:
-    """Write what is new; never over a file, and never through a link. Raises `ManifestError`."""
+    """Write what is new, all or nothing; never over a file, and never through a link. Raises `ManifestError`."""
+    written: list[Path] = []
     try:
         into.mkdir(parents=True, exist_ok=True)
         for one in found:
             if one.new:
                 with one.file.open("xb") as opened:
+                    written.append(one.file)
                     opened.write(one.body.encode("utf-8"))
     except OSError as error:
+        for file in written:
+            file.unlink()
         raise ManifestError(
             f"{error.filename}: cannot be written ({error.strerror}). Remedy: see what is there."
         ) from None
