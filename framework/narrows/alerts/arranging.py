@@ -18,11 +18,19 @@ from narrows.plan.surroundings import Surroundings
 
 def facts_of(bff: Bff) -> Facts:
     """What the rules know of a BFF from its declarations."""
-    ageing = {one.id: Ageing.parse(one.deprecated, one.sunset) for one in bff.every if one.deprecated is not None}
+    known = [(one.id, one.scope, one.deprecated, one.sunset) for one in bff.endpoints]
+    # A log is also judged without its documents being made ready: what they declare is enough.
+    for document in bff.documents:
+        scope, deprecated, sunset = (document.guards.get(name) for name in ("scope", "deprecated", "sunset"))
+        known.append((f"{bff.name}.{document.name}", scope, deprecated, sunset))
     return Facts(
         bff=bff.name,
-        deprecated={name: days.deprecated.timestamp() for name, days in ageing.items()},
-        scopes={one.id: one.scope for one in bff.every if one.scope is not None},
+        deprecated={
+            name: Ageing.parse(deprecated, sunset).deprecated.timestamp()
+            for name, _, deprecated, sunset in known
+            if deprecated is not None
+        },
+        scopes={name: scope for name, scope, *_ in known if scope is not None},
     )
 
 

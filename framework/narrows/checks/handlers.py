@@ -37,9 +37,11 @@ def _refuse(bff: Bff, code: str, where: str, rule: str, remedy: str) -> Refusal:
 
 
 def _files(bff: Bff) -> list[Path]:
-    """The files of the team: those that declare the BFF and its endpoints, and what they import of its own packages."""
-    places = [bff.where, *(endpoint.where for endpoint in bff.endpoints)]
+    """The files of the team: of the BFF, its endpoints and added fields, and what they import of its own packages."""
+    places = [bff.where, *(endpoint.where for endpoint in bff.endpoints), *(join.where for join in bff.joins)]
     waiting = [Path(where.rpartition(":")[0]) for where in places]
+    added = bff.graphql_surface.fields.values() if bff.graphql_surface is not None else ()
+    waiting += [Path(getattr(sys.modules.get(fields.__module__), "__file__", None) or "") for fields in added]
     root = _root(bff.folder.resolve())
     seen: dict[Path, None] = {}
     while waiting:

@@ -47,7 +47,7 @@ def drift(bff: Bff, upstream: str, path: Path) -> list[Refusal]:
 
 def upstreams_of(bff: Bff) -> dict[str, type[Upstream]]:
     """The upstreams that a BFF uses, by their names in the settings."""
-    used: list[Declared] = []
+    used: list[Declared] = [operation for join in bff.joins for operation in counts(join.uses or ())]
     for endpoint in bff.endpoints:
         used += [
             *counts(endpoint.uses or ()),

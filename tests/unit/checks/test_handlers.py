@@ -278,3 +278,25 @@ def test_the_example_reaches_nowhere():
     from bffs.where2eat.app import bff
 
     assert list(handler_refusals(bff)) == []
+
+
+def test_joins_and_added_fields_are_handlers_too(package):
+    """Whatever a team gives to GraphQL runs in calls, wherever it stands."""
+    bff = package(
+        joined="""import socket
+from PACKAGE.app import bff, Menu
+
+@bff.join(Menu, uses=[])
+async def dishes(menus: list[Menu]) -> list[int]: ...
+""",
+        fields="import subprocess\nclass MenuFields: ...\n",
+        app="from narrows import Narrow\nclass Menu(Narrow): ...\n",
+    )
+    name = bff.folder.name
+    assert found(bff) == []
+    import_module(f"{name}.joined")
+    bff.graphql({}, queries=".")
+    assert found(bff) == [("joined.py", 1, "socket")]
+    fields = import_module(f"{name}.fields").MenuFields
+    bff.graphql({import_module(f"{name}.app").Menu: fields}, queries=".")
+    assert found(bff) == [("joined.py", 1, "socket"), ("fields.py", 1, "subprocess")]

@@ -362,6 +362,12 @@ def test_the_upstreams_are_those_of_every_guard():
     async def one() -> None:
         """Never called."""
 
+    joined = Bff("joined", **FACTS)
+
+    @joined.join(Pet, uses=[People.team])
+    async def teams(pets: list[Pet]) -> list[str]: ...
+
+    assert upstreams_of(joined) == {"people": People}
     assert upstreams_of(bff) == {"pets": Pets}
     assert upstreams_of(other) == {"people": People}
 
