@@ -33,6 +33,7 @@ def arguments(function) -> set[str]:
         ("`Bff(", narrows.Bff),
         ("`@bff.read", narrows.Bff.read),
         ("`@bff.read", narrows.Bff.write),
+        ("`bff.graphql", narrows.Bff.graphql),
         ("`Upstream`", narrows.read),
         ("`Upstream`", narrows.write),
     ],

@@ -260,6 +260,12 @@ def test_what_is_wrong_in_a_schema_is_told_with_all_else(tmp_path: Path) -> None
     assert sorted(code for code in codes if code in told) == ["graphql-list-open", "rate-missing", "type-unsupported"]
 
 
+async def test_a_join_that_no_document_selects_is_ready_too(tmp_path: Path) -> None:
+    """What it sends is checked at start, and text that is tried in development may select it."""
+    async with joined(tmp_path, documents={}) as (made, _):
+        assert {Places.by_ids, Places.owners} <= made.app.plan.sendables.keys()
+
+
 def test_a_join_without_graphql_is_refused(tmp_path: Path) -> None:
     """A field that nobody can select is a mistake."""
     bff = make_bff(tmp_path / "queries", documents={})

@@ -13,7 +13,7 @@ from narrows.declare.bff import Bff
 from narrows.declare.endpoint import Endpoint, counts
 from narrows.declare.shape import Shape
 from narrows.declare.types import Money
-from narrows.declare.upstream import Operation
+from narrows.declare.upstream import Operation, Times
 from narrows.errors import PolicyError, Refusal, StartRefused
 from narrows.identity.roles_live import LiveRoles
 from narrows.identity.roles_names import is_object
@@ -65,7 +65,7 @@ def make_entries(
     used = {endpoint: _counts(endpoint) for endpoint in (*endpoints, *builtins)}
     fields = {endpoint: _fields(endpoint, used) for endpoint in used}
     every = {endpoint: _with_fields(endpoint, fields[endpoint], used) for endpoint in used}
-    operations = list(dict.fromkeys(operation for allowed in used.values() for operation in allowed))
+    operations = _operations(bff, used.values())
     refusals += checks.problem_refusals(endpoints, operations)
     refusals += checks.hole_refusals(endpoints, operations)
     refusals += checks.settings_refusals(settings, {o.upstream.key for o in operations if o.upstream})
@@ -115,6 +115,14 @@ def improvise(endpoint: Endpoint, entries: Iterable[Entry], ground: Ground, watc
     if refusals or preparing.refusals:
         raise StartRefused(refusals or preparing.refusals)
     return entry
+
+
+def _operations(bff: Bff, used: Iterable[Counts]) -> list[Operation[..., Any]]:
+    """Every operation that may be sent, those of joins included that no document selects yet."""
+    joined = (use.operation if isinstance(use, Times) else use for join in bff.joins for use in join.uses or ())
+    # What is no operation is refused where the schema is made.
+    known = (operation for operation in joined if isinstance(operation, Operation))
+    return list(dict.fromkeys([*(operation for allowed in used for operation in allowed), *known]))
 
 
 def _entry(preparing: Preparing, watch: Watch) -> Entry:

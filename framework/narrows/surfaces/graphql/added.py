@@ -15,7 +15,7 @@ from narrows.declare.document import Join
 from narrows.declare.endpoint import counts
 from narrows.declare.shape import Leaf, Parameter, ShapeError, bare, leaves, unannotated, without_none
 from narrows.declare.types import is_id
-from narrows.declare.upstream import Operation, place_of
+from narrows.declare.upstream import Operation, Times, place_of
 from narrows.pipeline.inputs import refuse_leaf
 from narrows.surfaces.graphql.naming import Names, Place
 
@@ -99,12 +99,19 @@ def _uses(join: Join) -> Uses:
         raise ShapeError(
             "uses-missing", "it does not say which operations it sends", "add uses=[Places.by_ids] or uses=[]"
         )
-    used = counts(join.uses)
-    for operation in used:
+    for use in join.uses:
+        operation: Any  # a team may have named anything
+        operation, count = (use.operation, use.count) if isinstance(use, Times) else (use, 1)
+        if not isinstance(operation, Operation):
+            rule = "`uses` names something that is no operation"
+            raise ShapeError("uses-unclear", rule, "list operations, as in uses=[Places.by_ids]")
+        if type(count) is not int or count < 1:
+            rule = f"{operation.id}.times({count!r}) is no number of times"
+            raise ShapeError("uses-count", rule, f"write {operation.id}.times(2), or take it out of `uses`")
         if operation.kind == "write":
             rule = f"a join uses the write {operation.id}"
             raise ShapeError("read-uses-write", rule, "take the operation out of `uses`: writes are endpoints")
-    return used
+    return counts(join.uses)
 
 
 def _plain(on: type[msgspec.Struct], field: StrawberryField, place: Place) -> Added:

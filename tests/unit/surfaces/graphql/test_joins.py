@@ -459,6 +459,8 @@ def test_a_join_says_what_it_sends_and_writes_nothing() -> None:
     """Without `uses` there is no ceiling, and a write would be one that no guard was asked for."""
     assert codes_of(place, uses=None) == ["uses-missing"]
     assert codes_of(place, uses=[Places.build]) == ["read-uses-write"]
+    assert codes_of(place, uses=[Places]) == ["uses-unclear"]
+    assert codes_of(place, uses=[Places.by_ids.times(0)]) == ["uses-count"]
 
 
 def test_a_field_is_added_to_what_is_answered() -> None:
