@@ -3,7 +3,16 @@
 from datetime import datetime
 
 from bffs.where2eat.suggest import count, suggest
-from bffs.where2eat.types import Booking, Bookings, NewBooking, Suggestions, TeamCard, TeamId, UpstreamBooking
+from bffs.where2eat.types import (
+    Booking,
+    Bookings,
+    NewBooking,
+    PlaceName,
+    Suggestions,
+    TeamCard,
+    TeamId,
+    UpstreamBooking,
+)
 from bffs.where2eat.upstreams import People, Places, Tables
 from narrows import Bff, Moment, PageSize
 
@@ -110,6 +119,15 @@ async def cancel_booking(booking: Booking) -> None:
 
 
 bff.graphql(ceiling="0.05 EUR")
+
+
+@bff.join(Booking, uses=[Places.named])
+async def place(bookings: list[Booking]) -> list[PlaceName | None]:
+    """The place of the table; null for one that is not on the map any more."""
+    ids = sorted({booking.place_id for booking in bookings})
+    known = {place.id: place for place in await Places.named(ids)}
+    return [known.get(booking.place_id) for booking in bookings]
+
 
 bff.document("lunch", roles={"member"}, within="team:{team_id}", scope="dining:read", rate="30/minute")
 bff.document("book", roles={"member"}, within="team:{team_id}", scope="dining:book", rate="5/minute")

@@ -9,6 +9,7 @@ from narrows import Id, Input, Latitude, Longitude, Moment, Narrow, NumberId
 
 TeamId = NumberId
 PlaceId = Id
+PlaceIds = Annotated[list[PlaceId], Meta(min_length=1, max_length=100)]
 BookingId = Id
 Note = Annotated[str, Meta(max_length=200)]
 Seats = Annotated[int, Meta(ge=1, le=20)]
@@ -61,6 +62,13 @@ class Place(Narrow):
     open: bool | None = None
 
 
+class PlaceName(Narrow):
+    """What a place is called."""
+
+    id: PlaceId
+    name: str
+
+
 class Booking(Narrow):
     """A table that is booked for a team."""
 
@@ -72,7 +80,7 @@ class Booking(Narrow):
     note: Note = ""
 
 
-Bookings = Annotated[list[Booking], Meta(max_length=500)]
+Bookings = Annotated[list[Booking], Meta(max_length=100)]
 
 
 class UpstreamBooking(Input):

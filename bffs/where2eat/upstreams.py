@@ -1,6 +1,17 @@
 """The production APIs behind Where2Eat, one class each."""
 
-from bffs.where2eat.types import Booking, BookingId, Bookings, Metres, Place, Team, TeamId, UpstreamBooking
+from bffs.where2eat.types import (
+    Booking,
+    BookingId,
+    Bookings,
+    Metres,
+    Place,
+    PlaceIds,
+    PlaceName,
+    Team,
+    TeamId,
+    UpstreamBooking,
+)
 from narrows import Answer, Latitude, Longitude, Moment, Problem, Upstream, read, write
 
 
@@ -42,6 +53,9 @@ class Places(Upstream):
     def nearby(
         self, lat: Latitude, lon: Longitude, radius_m: Metres = 1500, limit: int = 100, open_at: Moment | None = None
     ) -> Answer[list[Place]]: ...
+
+    @read("/place-names", asks="places:read")
+    def named(self, ids: PlaceIds) -> Answer[list[PlaceName]]: ...
 
 
 class Tables(Upstream):

@@ -23,6 +23,7 @@ from . import world
 from .copilot import next_lunch
 from .demo_audit import who_did_what
 from .demo_budgets import runaways
+from .demo_graphql import one_document
 from .demo_walk import Story, Walk
 from .dev import Addresses
 from .evidence import Answers
@@ -59,6 +60,7 @@ async def tell(addresses: Addresses, secret: str, at: datetime) -> Story:
         await chapters.on_behalf(walk)
         await chapters.outsider(walk)
         await chapters.bad_values(walk)
+        await one_document(walk, ROOT)
         place, document = await chapters.rehearsal(walk)
         await chapters.stopped(walk, place, document)
         await chapters.booking(walk, place, document)

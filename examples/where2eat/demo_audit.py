@@ -27,7 +27,7 @@ class _Ended(NamedTuple):
 
 async def who_did_what(walk: Walk, root: Path) -> None:
     """What an operator asks of the log, by the command that an operator has."""
-    story, log = walk.story, _Log(walk, root)
+    story, log = walk.story, Log(walk, root)
     story.chapter("An operator asks the audit log who made the copilot's booking")
     trace = next(span.trace_id for span in spans(walk.folder) if span.file == "copilot" and span.parent_id is None)
     asked = ["--effect", "Tables.book", "--mode", "live", "--trace", trace]
@@ -53,7 +53,7 @@ def _check_record(walk: Walk, record: dict[str, Any]) -> None:
     story.claim("what, with what result, at what cost", did == wanted, record)
 
 
-async def _who_is_it(walk: Walk, log: "_Log", caller: str) -> None:
+async def _who_is_it(walk: Walk, log: "Log", caller: str) -> None:
     story = walk.story
     denied = await log.run("resolve", caller, "--by", "kiosk@example.com")
     story.claim(
@@ -69,7 +69,7 @@ async def _who_is_it(walk: Walk, log: "_Log", caller: str) -> None:
     story.claim("that both have asked stands in the log too", both, asked)
 
 
-async def _is_it_whole(walk: Walk, log: "_Log", index: int) -> None:
+async def _is_it_whole(walk: Walk, log: "Log", index: int) -> None:
     story = walk.story
     whole = await log.run("verify")
     story.claim(f"narrows audit verify says: {whole.text.strip()}", whole.code == 0, whole.text)
@@ -92,7 +92,7 @@ def _change_one_byte(log: Path, copy: Path, index: int) -> None:
         target.commit()
 
 
-class _Log:
+class Log:
     """Runs `narrows audit` on the log of the world that runs."""
 
     def __init__(self, walk: Walk, root: Path) -> None:

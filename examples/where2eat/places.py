@@ -77,6 +77,13 @@ class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     open_at: Annotated[str, Meta(max_length=40)] | None = None
 
 
+class Name(msgspec.Struct, frozen=True):
+    """What a place is called."""
+
+    id: str
+    name: str
+
+
 class _Point(msgspec.Struct):
     coordinates: tuple[float, float]
 
@@ -188,6 +195,16 @@ async def place(request: Request[Any, Any, Any]) -> Response[Place]:
     return Response(_seen(found, at), headers=LICENCE)
 
 
+@get("/place-names", opt={"scope": READ})
+async def names(request: Request[Any, Any, Any]) -> Response[list[Name]]:
+    """The names of several places at once; those that are not known are left out."""
+    wanted = request.query_params.getall("ids", [])
+    if not 1 <= len(wanted) <= 100:
+        raise Refusal(400, "invalid-request", "ids: name from 1 to 100 places")
+    found = (places().get(one) for one in dict.fromkeys(wanted))
+    return Response([Name(place.id, place.name) for place in found if place is not None], headers=LICENCE)
+
+
 def places_app(
     issuer: str,
     transport: httpx.AsyncBaseTransport,
@@ -197,7 +214,7 @@ def places_app(
     """The places, for tokens of `issuer` (asked for its keys through `transport`) with the audience `places-api`."""
     return service_app(
         "places",
-        [nearby, place],
+        [nearby, place, names],
         {},
         issuer=issuer,
         transport=transport,

@@ -31,6 +31,19 @@ WHO_DID_WHAT = [
     "of a copy in which one byte of record ",
 ]
 
+DOCUMENT = "Anna asks for all of that in one request: the document `lunch`, registered ahead"
+ONE_REQUEST = [
+    "one request brings the team, where it can eat, and its bookings",
+    "the places are those that the endpoint answers, by the same rules",
+    "the services were sent four requests for it, as by the three endpoints",
+    "the audit log has one record of it, which says by which rule each field was decided",
+    "Olga, who is not in the team, is denied the same document: 403",
+    "no service heard of it",
+    "it is refused: 400, one error with a remedy",
+    "so is the text of `lunch` itself: the copilot may name it by its id alone",
+    "and what types there are is told to nobody",
+    "no service heard of any of it",
+]
 
 RUN_AWAY = [
     "exactly 30 pass, the other 10 read 429 and when to come again",
@@ -54,6 +67,8 @@ def test_the_demonstration_holds_and_shows_the_stop() -> None:
     assert re.search(r"^All \d+ claims hold", run.stdout, re.MULTILINE)
     shown = re.findall(r"^  ok      (.+)$", run.stdout[run.stdout.index(STOP) :], re.MULTILINE)
     assert [claim for claim in shown if claim in CLAIMS] == CLAIMS
+    document = run.stdout[run.stdout.index(DOCUMENT) :]
+    assert re.findall(r"^  ok      (.+)$", document, re.MULTILINE)[: len(ONE_REQUEST)] == ONE_REQUEST
     asked = run.stdout[run.stdout.index(ASKED) :]
     shown = re.findall(r"^  ok      (.+)$", asked, re.MULTILINE)
     assert [claim for claim in shown if any(map(claim.startswith, WHO_DID_WHAT))] == shown[: len(WHO_DID_WHAT)]

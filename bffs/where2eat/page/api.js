@@ -18,9 +18,11 @@ export class Api {
     this.#session = session;
   }
 
-  suggestions(mode, team, openAt, limit) {
-    const query = new URLSearchParams(openAt ? { open_at: openAt, limit } : { limit });
-    return this.#call(mode, "GET", `/teams/${encodeURIComponent(team)}/dining-suggestions?${query}`);
+  /** All that is shown of a team's lunch, by one document: the team, where it can eat, and what it has booked. */
+  lunch(mode, team, openAt, limit) {
+    const variables = { team_id: team, limit, ...(openAt ? { open_at: openAt } : {}) };
+    const query = new URLSearchParams({ variables: JSON.stringify(variables) });
+    return this.#call(mode, "GET", `/graphql/lunch?${query}`);
   }
 
   bookings(mode, team) {
@@ -61,9 +63,11 @@ export class Api {
   }
 }
 
+/** The problem that a response is; that of a document stands in its one error of GraphQL. */
 async function document(response) {
   try {
-    return await response.json();
+    const said = await response.json();
+    return said.type ? said : (said.errors?.[0]?.extensions ?? said);
   } catch {
     return {}; // a proxy in between may answer in its own words
   }

@@ -46,13 +46,22 @@ async function signOut(reason) {
 async function find() {
   clearResults();
   const { team, time, limit } = ask.elements;
-  const { data, rehearsal } = await new Api(session).suggestions(mode, team.value.trim(), moment(time.value), limit.value.trim());
-  for (const place of data) placeNames.set(place.place_id, place.name);
-  showPlaces(data);
+  const { data: answer, rehearsal } = await new Api(session).lunch(mode, whole(team.value), moment(time.value), whole(limit.value));
+  const { team: eaters, dining_suggestions: places, team_bookings: bookings } = answer.data;
+  for (const place of places) placeNames.set(place.place_id, place.name);
+  for (const booking of bookings) if (booking.place) placeNames.set(booking.place_id, booking.place.name);
+  showPlaces(places);
   at("touched").replaceChildren(...(rehearsal ? [lookUpDetails(rehearsal)] : []));
-  await showBookings();
-  const found = `${many(data.length, "place")} where everybody in team ${team.value} can eat.`;
-  say(data.length ? found : "No place suits everybody. Ask for another time.");
+  showBookings(bookings);
+  const found = `${many(places.length, "place")} where everybody in team ${team.value} can eat: ${diners(eaters)}.`;
+  say(places.length ? found : `No place suits everybody: ${diners(eaters)}. Ask for another time.`);
+}
+
+/** How many come, and what they eat. */
+function diners({ size, eaters }) {
+  const kinds = [[eaters.vegetarian, "vegetarian"], [eaters.vegan, "vegan"]].filter(([count]) => count > 0);
+  const told = kinds.map(([count, kind]) => `${count} ${kind}`).join(", ");
+  return told ? `${many(size, "member")}, of them ${told}` : many(size, "member");
 }
 
 function showPlaces(places) {
@@ -106,10 +115,14 @@ function clearResults() {
 
 // Bookings
 
-async function showBookings() {
-  const { data } = await new Api(session).bookings(mode, ask.elements.team.value.trim());
+function showBookings(bookings) {
   at("booked").hidden = false;
-  at("bookings").replaceChildren(...(data.length ? data.map(bookingLine) : [el("li", { class: "none" }, "None yet.")]));
+  at("bookings").replaceChildren(...(bookings.length ? bookings.map(bookingLine) : [el("li", { class: "none" }, "None yet.")]));
+}
+
+async function refreshBookings() {
+  const { data } = await new Api(session).bookings(mode, ask.elements.team.value.trim());
+  showBookings(data);
 }
 
 function bookingLine(booking) {
@@ -133,7 +146,7 @@ async function cancelBooking(booking, outcome) {
 
 async function cancelForReal(booking, rehearsal) {
   await new Api(session).cancel("live", booking.id, rehearsal.receipt);
-  await showBookings();
+  await refreshBookings();
   say("The booking is cancelled.");
 }
 
@@ -173,7 +186,7 @@ async function bookChosen() {
 async function bookForReal(team, wanted, rehearsal) {
   const { data } = await new Api(session).book("live", team, wanted, rehearsal.receipt);
   showOutcome(booked(data));
-  await showBookings();
+  await refreshBookings();
   say("Booked.");
 }
 

@@ -1,12 +1,14 @@
 """The endpoints of Where2Eat and its documents, with issuer and upstreams inside the process."""
 
+import json
 from typing import Any
 
+import httpx
 import pytest
 
 from bffs.where2eat.app import bff
 from narrows.declare.endpoint import Endpoint
-from tests.flow.world import world
+from tests.flow.world import World, world
 
 PLACE = "node-268056325"
 LATER = "2025-12-01T12:00:00+01:00"
@@ -73,6 +75,59 @@ async def test_a_team_is_told_without_its_people() -> None:
         "eaters": {"none": 3, "vegetarian": 2, "vegan": 1},
         "office": {"lat": 47.803, "lon": 13.046},
     }
+
+
+async def test_one_document_joins_team_places_and_bookings() -> None:
+    """Each booking has its place's name, and however many there are, the places service is asked for them once."""
+    async with world() as lunch:
+        for day, place in (("01", PLACE), ("02", "node-767837930"), ("03", PLACE)):
+            wanted = {"place_id": place, "starts_at": LATER.replace("-01T", f"-{day}T"), "seats": 2}
+            assert (await lunch.post("/teams/7/bookings", wanted)).status_code == 201
+        lunch.network.sent.clear()
+        answer = await ask(lunch, team_id=7, limit=2)
+        asked = [r.url.path for host in ("people", "places", "tables") for r in lunch.network.to(f"{host}.test")]
+    data = answer.json()["data"]
+    assert data["team"] == {"size": 6, "eaters": {"none": 3, "vegetarian": 2, "vegan": 1}}
+    assert [one["name"] for one in data["dining_suggestions"]] == ["Cafe Habakuk", "Zum fidelen Affen"]
+    named = [one["place"]["name"] for one in data["team_bookings"]]
+    assert named == ["Cafe Habakuk", "Zum fidelen Affen", "Cafe Habakuk"]
+    assert sorted(asked) == ["/place-names", "/places", "/teams/7", "/teams/7", "/teams/7/bookings"]
+
+
+async def test_a_place_that_is_gone_is_a_booking_still() -> None:
+    """Its name is not there, and all else is."""
+    gone = httpx.MockTransport(lambda _: httpx.Response(200, json=[]))
+    async with world() as lunch:
+        await lunch.post("/teams/7/bookings", NEW)
+        lunch.network.add({"places.test": gone})
+        answer = await ask(lunch, team_id=7)
+    [booking] = answer.json()["data"]["team_bookings"]
+    assert (booking["place_id"], booking["place"]) == (PLACE, None)
+
+
+async def test_the_documents_of_another_team_are_not_answered() -> None:
+    """No service is asked, and nothing is booked."""
+    async with world() as lunch:
+        read = await ask(lunch, team_id=8)
+        wrote = await lunch.post("/graphql/book", {"variables": {"team_id": 8, "booking": NEW}})
+        asked = [host for host in ("people.test", "places.test", "tables.test") if lunch.network.to(host)]
+    assert (read.status_code, wrote.status_code, asked) == (403, 403, [])
+
+
+async def test_a_booking_by_document_rehearses_and_is_made_once() -> None:
+    """It has the effect of the endpoint, and its receipt lets just that happen."""
+    async with world(connectors={"copilot": {"commit": "receipt"}}) as lunch:
+        body = {"variables": {"team_id": 7, "booking": NEW}}
+        bare = await lunch.post("/graphql/book", body)
+        booked = await lunch.commit("/graphql/book", body)
+        assert lunch.bookings() == 1
+    assert bare.status_code == 428
+    assert booked.json()["data"]["book_table"]["seats"] == 6
+
+
+async def ask(lunch: World, **variables: object) -> httpx.Response:
+    """Ask the document `lunch` as anna."""
+    return await lunch.get("/graphql/lunch", params={"variables": json.dumps(variables)})
 
 
 async def test_with_a_time_every_suggestion_is_open() -> None:

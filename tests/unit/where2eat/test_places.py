@@ -182,3 +182,15 @@ async def test_one_place_takes_no_other_query(places):
 async def test_another_teams_token_is_no_good(places, issuer):
     """A token for the directory opens nothing here."""
     assert (await places.get("/places", token=issuer.token("people-api", "places:read"))).status_code == 401
+
+
+async def test_names_come_for_several_places_at_once(places):
+    """Each once, and those that are not known are left out."""
+    found = await places.get("/place-names", params={"ids": [INDIGO, "gone", INDIGO]})
+    assert found.json() == [{"id": INDIGO, "name": "my Indigo Staatsbrücke"}]
+
+
+@pytest.mark.parametrize("ids", [[], ["x"] * 101])
+async def test_a_hundred_names_at_the_most(places, ids):
+    """None and too many are refused."""
+    assert (await places.get("/place-names", params={"ids": ids})).status_code == 400
