@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,8 +44,8 @@ class Dish(Narrow):
 
     id: NumberId
     team_id: NumberId
-    name: ShortText = ""
-    price_note: ShortText = ""
+    name: ShortText = "-"
+    price_note: ShortText = "-"
 
 
 class Meal(Input):
@@ -59,7 +59,7 @@ class Receipt(Narrow):
     """What was ordered."""
 
     id: NumberId
-    note: ShortText = ""
+    note: ShortText = "-"
 
 
 class Kitchen(Upstream):
@@ -96,10 +96,12 @@ def make_bff(
     rates: Mapping[str, str] | None = None,
     guards: Mapping[str, Mapping[str, Any]] | None = None,
     endpoints: Mapping[str, Mapping[str, Any]] | None = None,
+    says: Callable[[str], str] = str,
 ) -> Bff:
     """The canteen, whose documents are written into `folder`.
 
     `rates` are those of its endpoints, `guards` other ones of its documents, `endpoints` of its endpoints, by name.
+    `says` makes the note that `tell` sends of the one that came.
     """
     canteen = Bff("canteen", **FACTS)
     free = {
@@ -145,7 +147,7 @@ def make_bff(
     @canteen.write("/teams/{team_id}/notes", **{**writes, "unbound": unbound, "uses": [Kitchen.tell], **free["tell"]})
     async def tell(team_id: NumberId, meal: Meal) -> Receipt:
         """Say something."""
-        return await Kitchen.tell(meal)
+        return await Kitchen.tell(Meal(dish_id=meal.dish_id, note=says(meal.note)))
 
     canteen.graphql(queries=folder, ceiling="10.00 EUR")
     types = make_schema(canteen)

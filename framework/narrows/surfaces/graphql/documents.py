@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from inspect import Parameter as Argument
 from inspect import Signature
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from graphql import (
@@ -24,6 +24,7 @@ from graphql import (
 
 from narrows.call import Call
 from narrows.declare.bff import Bff
+from narrows.declare.commit import Commit, strictest
 from narrows.declare.document import Document, Field, Graphql
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.types import Money
@@ -149,8 +150,16 @@ def _endpoint(bff: str, schema: Schema, ceiling: Money | None, source: Source, p
         status=200,
         document=document,
         uses=tuple(selecting.uses),
-        **source.declared.guards,
+        **{**source.declared.guards, **_commit(schema, document, source)},
     )
+
+
+def _commit(schema: Schema, document: Document, source: Source) -> dict[str, Commit]:
+    """How a live write must come: as its strictest field asks; what is no such word is left for the start to refuse."""
+    asked = {root.endpoint.id: root.endpoint.commit for root in schema.roots.values()}
+    declared = source.declared.guards.get("commit", "open")
+    commits = [declared, *(asked[field.endpoint] for field in document.fields)]
+    return {"commit": strictest(*commits)} if all(one in get_args(Commit) for one in commits) else {}
 
 
 def _fields(schema: Schema, selecting: Selecting) -> tuple[Field, ...]:
