@@ -40,8 +40,8 @@ class Extensions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     persistedQuery: PersistedQuery | None = None  # noqa: N815  (the name on the wire)
 
 
-class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a request; its variables are read by the document that they are for."""
+class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The body of a request, in the order of the draft; its variables are read by the document that they are for."""
 
     documentId: str | None = None  # noqa: N815  (the name on the wire)
     query: str | None = None
@@ -71,6 +71,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _body = msgspec.json.Decoder(_Envelope)
+_encoder = msgspec.json.Encoder()
 _extensions = msgspec.json.Decoder(Extensions | None)
 
 
@@ -84,11 +85,13 @@ def from_body(body: bytes, depth: int, name: str | None) -> Wanted:
     except (ValueError, RecursionError):
         raise _refused(body, depth) from None
     variables = bytes(envelope.variables)
-    found: list[FieldError] = []
-    # The document reads its variables as strictly, later, and once.
-    parse(body.replace(variables, b"null", 1), depth, found)
-    if found:
-        raise InvalidInput(errors=found[:CAP])
+    # What comes as we would write it has no key twice; most clients send that, and parsing it again costs ten times it.
+    if _encoder.encode(envelope) != body:
+        found: list[FieldError] = []
+        # The document reads its variables as strictly, later, and once.
+        parse(body.replace(variables, b"null", 1), depth, found)
+        if found:
+            raise InvalidInput(errors=found[:CAP])
     return _wanted("/body", envelope, variables, name)
 
 
