@@ -1,25 +1,19 @@
 """`narrows dev` as a process, its pages in a real browser, by keyboard alone; pictures stay in build/screenshots."""
 
 import json
-import os
 import re
-import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
 
-import httpx
 import pytest
 
 from tests.interop.conftest import _served
-from tests.interop.hostile import NAME, ROOT
+from tests.interop.dev_process import Dev
+from tests.interop.hostile import NAME
 from tests.interop.window import Window
 
 WIDE = {"width": 1200, "height": 900}
 PHONE = {"width": 360, "height": 740}
-PATIENCE_S = 60
 PLACE = {
     "id": "p-1",
     "name": NAME,
@@ -36,48 +30,6 @@ async def hostile(scope, receive, send):
     headers = [(b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps([PLACE]).encode()})
-
-
-class Dev:
-    """One `narrows dev`, over a copy of Where2Eat that a test may change."""
-
-    def __init__(self, folder, places):
-        shutil.copytree(ROOT / "bffs", folder / "bffs", ignore=shutil.ignore_patterns("__pycache__"))
-        self.app = folder / "bffs" / "where2eat" / "app.py"
-        settings = self.app.with_name("narrows.toml")
-        text = settings.read_text().replace("http://127.0.0.1:8002", places)
-        settings.write_text(re.sub(r"127\.0\.0\.1:800[13]", f"127.0.0.1:{closed_port()}", text))
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "framework"), "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-c", "from narrows.cli import main; main()", "dev", "bffs.where2eat.app:bff"]
-        self.process = subprocess.Popen(  # noqa: S603 - ours
-            [*command, "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=folder, env=environment
-        )
-        said = self.until("ready in")
-        self.link = re.search(r"http://\S+/dev/enter/\S+", said)[0]
-        self.origin = self.link.partition("/dev/")[0]
-
-    def until(self, text):
-        """What it prints, up to that."""
-        said = ""
-        while text not in said:
-            line = self.process.stdout.readline()
-            assert line, f"it ended after: {said}"
-            said += line
-        return said
-
-    def end(self):
-        """Ctrl-C, and no process is left."""
-        self.process.send_signal(signal.SIGINT)
-        self.process.communicate(timeout=PATIENCE_S)
-        assert self.process.returncode == 0
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{self.origin}/health")
-
-
-def closed_port():
-    """A port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,6 @@ def test_a_hash_beside_its_text_is_text_that_was_checked() -> None:
 @pytest.mark.parametrize(
     ("extensions", "pointer"),
     [
-        ({"clientLibrary": {}}, "/clientLibrary"),
         (apollo(HASH.upper()), "/persistedQuery/sha256Hash"),
         (apollo(HASH + "\n"), "/persistedQuery/sha256Hash"),
         (apollo(7), "/persistedQuery/sha256Hash"),
@@ -115,11 +114,20 @@ def test_a_hash_beside_its_text_is_text_that_was_checked() -> None:
         ([], ""),
     ],
 )
-def test_an_extension_that_is_not_known_is_refused(extensions: Any, pointer: str) -> None:
+def test_an_extension_of_another_form_is_refused(extensions: Any, pointer: str) -> None:
     """In a body and in a query, at its own place."""
     assert pointers({"extensions": extensions}) == [f"/body/extensions{pointer}"]
     text = msgspec.json.encode(extensions).decode()
     assert pointers_in_query([("extensions", text)]) == [f"/query/extensions{pointer}"]
+
+
+def test_an_extension_that_is_not_known_is_passed_over() -> None:
+    """Clients of Apollo say there which library asks; the draft lets them, and nothing follows of it."""
+    extensions = {"clientLibrary": {"name": "@apollo/client"}, **apollo()}
+    assert posted({"extensions": extensions}).id == f"sha256:{HASH}"
+    assert got(extensions=msgspec.json.encode(extensions).decode()).id == f"sha256:{HASH}"
+    extensions |= apollo(7)
+    assert pointers({"extensions": extensions}) == ["/body/extensions/persistedQuery/sha256Hash"]
 
 
 @pytest.mark.parametrize("text", ["{", "", "{}{}", "[" * 9 + "]" * 9, '{"a":"\\ud800"}'])

@@ -34,8 +34,11 @@ class PersistedQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256Hash: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]  # noqa: N815  (the name on the wire)
 
 
-class Extensions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The extensions of the protocol that are known here."""
+class Extensions(msgspec.Struct, frozen=True):
+    """The extensions of the protocol that are known here.
+
+    Others are passed over: the draft lets clients add some (Apollo's say which library asks), and nothing follows.
+    """
 
     persistedQuery: PersistedQuery | None = None  # noqa: N815  (the name on the wire)
 
@@ -101,6 +104,8 @@ def _refused(body: bytes, depth: int) -> MalformedRequest | InvalidInput:
     plain = parse(body, depth, found)
     if isinstance(plain, list):
         return MalformedRequest("Several requests came at once.", remedy="Send one request, as a JSON object.")
+    if isinstance(plain, dict) and "extensions" in plain:
+        plain["extensions"] = _known(plain["extensions"])
     return InvalidInput(errors=(found + collect(plain, _Shown, "/body"))[:CAP])
 
 
@@ -137,9 +142,21 @@ def _extensions_of(texts: Mapping[str, str], depth: int, found: list[FieldError]
     except MalformedRequest:
         found.append(FieldError("/query/extensions", "It is not valid JSON (RFC 8259).", "Send a JSON object."))
         return None
-    wrong = found or collect(plain, Extensions | None, "/query/extensions")
-    found[:] = wrong
-    return None if wrong else _extensions.decode(raw)
+    if found:
+        return None
+    try:
+        decoded: Extensions | None = _extensions.decode(raw)
+    except ValueError:
+        found += collect(_known(plain), Extensions | None, "/query/extensions")
+        return None
+    return decoded
+
+
+def _known(extensions: Any) -> Any:
+    """Extensions without those that are passed over."""
+    if not isinstance(extensions, dict):
+        return extensions
+    return {name: value for name, value in extensions.items() if name in Extensions.__struct_fields__}
 
 
 def _wanted(place: str, envelope: _Envelope, variables: bytes, name: str | None) -> Wanted:
