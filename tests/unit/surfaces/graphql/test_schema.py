@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import strawberry
@@ -12,6 +16,8 @@ from narrows.declare.shape import Parameter
 from narrows.surfaces.graphql.schema import make_schema
 from tests.flow.minimal import FACTS, make_bff, without
 from tests.unit.surfaces.graphql.schemas import bff_of, codes, function, refusals, schema_of
+
+ROOT = Path(__file__).parents[4]
 
 
 class Wanted(Input):
@@ -131,3 +137,24 @@ def test_a_signature_that_cannot_be_read_is_refused_and_not_raised() -> None:
 def test_a_bff_of_reads_has_no_mutation() -> None:
     """Without writes there is no Mutation."""
     assert schema_of(Annotated[list[Card], Meta(max_length=5)]).core.mutation_type is None
+
+
+def test_the_text_does_not_depend_on_the_process(tmp_path: Path) -> None:
+    """Another process, whose hashes are others, prints the same bytes: the text can be kept under version control."""
+    code = (
+        "from tests.flow.test_document_types import make_bff; from narrows.surfaces.graphql.schema import make_schema; "
+        "import pathlib, sys; "
+        "sys.stdout.write(make_schema(make_bff(pathlib.Path(sys.argv[1]))).sdl())"
+    )
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "framework")])
+    found = {
+        subprocess.run(  # noqa: S603  (the interpreter of this test)
+            [sys.executable, "-c", code, str(tmp_path / seed)],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": paths},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    [text] = found
+    assert b"enum All_diet" in text
