@@ -62,14 +62,25 @@ def _plains(bff: Bff) -> Iterator[tuple[Place, Callable[[Place], Added]]]:
     if bff.graphql_surface is None:
         return
     for on, fields in bff.graphql_surface.fields.items():
-        for field in _fields_of(fields):
+        found = list(_fields_of(fields)) if _is_struct(on) and isinstance(fields, type) else []
+        if not found:
+            name = getattr(on, "__name__", repr(on))
+            yield Place(f"{bff.name}.{name}", bff.graphql_surface.where, name), _without_fields
+        for field in found:
             name = field.graphql_name or field.python_name
             where = place_of(_function(field)) if field.base_resolver else bff.graphql_surface.where
             yield Place(f"{bff.name}.{name}", where, name), partial(_plain, on, field)
 
 
+def _without_fields(_: Place) -> Added:
+    rule = "`fields` does not lead from a Struct to a class with Strawberry fields"
+    raise ShapeError("graphql-field", rule, "write bff.graphql({Booking: BookingFields}), with @strawberry.field")
+
+
 def _join(join: Join, place: Place) -> Added:
     function = join.function
+    if not _is_struct(join.on):
+        raise ShapeError("join-signature", "a join is added to no Struct", "write @bff.join(Booking, uses=[…])")
     if not inspect.iscoroutinefunction(function):
         raise ShapeError("join-signature", "a join is no `async def`", f"write `async def {join.name}(…)`")
     hints, first, rest = _signature(function)
@@ -123,7 +134,9 @@ def _plain(on: type[msgspec.Struct], field: StrawberryField, place: Place) -> Ad
     function = _function(field)
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         raise ShapeError("graphql-field", "it yields", "return a value")
-    hints, _, rest = _signature(function)
+    hints, first, rest = _signature(function)
+    if not first:
+        raise ShapeError("graphql-field", "it takes no parent", f"write `def {place.path}(self)`")
     return Added(
         on=on,
         name=place.path,
@@ -141,6 +154,11 @@ def _function(field: StrawberryField) -> Callable[..., Any]:
     """The method behind a field."""
     found: Any = field.base_resolver
     return found.wrapped_func  # type: ignore[no-any-return]  # it is annotated with kinds of methods that none of these is
+
+
+def _is_struct(kind: Any) -> bool:
+    """Whether something is a class of msgspec's Structs."""
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _fields_of(cls: type[Any]) -> Iterator[StrawberryField]:

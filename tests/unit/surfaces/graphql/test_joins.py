@@ -455,6 +455,17 @@ def test_a_join_that_does_not_hold_is_refused(function: Any, expected: str) -> N
     assert codes_of(function) == [expected]
 
 
+@pytest.mark.parametrize("on", ["Booking", int, Booking(id="b", place_id="p"), list[Booking]], ids=str)
+def test_fields_are_added_to_structs(on: Any) -> None:
+    """What is added to anything else is refused, and not raised from somewhere."""
+    assert codes_of(place, on=on) == ["join-signature"]
+    bff = bff_of()
+    bff.joins.clear()
+    bff.graphql({"Booking" if isinstance(on, Booking) else on: Shown})
+    [found] = refusals(bff)
+    assert (found.code, found.where.rpartition(":")[0].endswith("test_joins.py")) == ("graphql-field", True)
+
+
 def test_a_join_says_what_it_sends_and_writes_nothing() -> None:
     """Without `uses` there is no ceiling, and a write would be one that no guard was asked for."""
     assert codes_of(place, uses=None) == ["uses-missing"]
@@ -507,6 +518,23 @@ class Bare:
     name: str = strawberry.field(description="Nothing.")
 
 
+class Orphan:
+    """A field that takes no parent."""
+
+    @strawberry.field
+    def nobody() -> str:  # type: ignore[misc]
+        """Of whom?"""
+        return ""
+
+
+class Forgotten:
+    """A class without Strawberry fields."""
+
+    def label(self) -> str:
+        """Not decorated."""
+        return ""
+
+
 class ByInfo:
     """A field that wants all of Strawberry."""
 
@@ -532,6 +560,9 @@ class Typed:
         (Yields, "graphql-field"),
         (Permitted, "graphql-field"),
         (Bare, "graphql-field"),
+        (Orphan, "graphql-field"),
+        (Forgotten, "graphql-field"),
+        (Shown(), "graphql-field"),
         (ByInfo, "type-unsupported"),
     ],
 )
