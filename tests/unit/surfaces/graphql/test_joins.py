@@ -238,6 +238,39 @@ async def test_each_place_in_a_document_is_asked_once() -> None:
     assert sorted(name for name, _ in run.sending.sent) == ["Places.by_ids", "Places.by_ids", "Places.owners"]
 
 
+async def test_parents_of_one_place_are_found_wherever_they_stand() -> None:
+    """In lists of lists, behind null, and within a union, all parents of a place are asked for at once."""
+
+    class Table(Narrow, tag="table"):
+        """A table."""
+
+        place: Place
+
+    class Bar(Narrow, tag="bar"):
+        """A bar."""
+
+        places: Annotated[list[Annotated[list[Place | None], Meta(max_length=3)]], Meta(max_length=3)]
+
+    async def anywhere(team_id: NumberId) -> list[Any]:
+        """Tables and bars."""
+        return []
+
+    anywhere.__name__ = "bookings"
+    anywhere.__annotations__["return"] = Annotated[list[Table | Bar | None], Meta(max_length=5)]
+    bff = Bff("lunch", **FACTS)
+    bff.read("/teams/{team_id}/bookings", **without())(anywhere)
+    bff.graphql()
+    bff.join(Place, uses=[Places.owners.times(2)])(owner)
+    a, b, c = (Place(id=name, name=name) for name in "abc")
+    run = Run(bff, cast("list[Booking]", [Table(place=a), None, Bar(places=[[b, None], [], [c]]), Table(place=b)]))
+
+    found = await run("... on Table { place { owner { name } } } ... on Bar { places { owner { name } } }")
+
+    said = {name: {"owner": {"name": name}} for name in "abc"}
+    assert found == [{"place": said["a"]}, None, {"places": [[said["b"], None], [], [said["c"]]]}, {"place": said["b"]}]
+    assert sorted(run.sending.sent) == [("Places.owners", ["a", "b"]), ("Places.owners", ["b", "c"])]
+
+
 async def test_nothing_is_asked_for_nobody() -> None:
     """Without a parent a join is not asked at all."""
     run = Run(answer=[])
