@@ -72,4 +72,4 @@ def _tell(row: Row) -> None:
     if row["means"]:
         say(one_line(f"    it is {row['means']} in another layout: let the program send its id"))
     say(one_line(f"    sha256:{row['sha256']}"))
-    say(one_line(f"    {row['shape'] or 'it cannot be read as GraphQL'}"))
+    say(one_line(f"    {row['shape'] or 'it is no GraphQL, or longer than a document may be'}"))

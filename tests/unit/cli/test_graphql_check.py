@@ -157,7 +157,7 @@ def test_what_connectors_sent_that_is_no_document_is_told(lunch):
     ]
     assert "    it is lunch.Soup in another layout: let the program send its id" in said
     assert said[-3].startswith("without a name: 1 times by page")
-    assert said[-1] == "    it cannot be read as GraphQL"
+    assert said[-1] == "    it is no GraphQL, or longer than a document may be"
     shown = CliRunner().invoke(main, ["audit", "search", lunch, "--event", "document", "--connector", "copilot"])
     assert 'shape             query Mine{a(b:"")}' in shown.stdout
     rows = json.loads(run("unknown", lunch, "--since", "2026-11-01", "--connector", "copilot", "--format", "json"))
