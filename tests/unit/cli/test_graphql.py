@@ -46,6 +46,15 @@ def test_the_manifest_of_relay_leads_from_hashes_to_texts(lunch, tmp_path):
     assert out.read_bytes() == first
 
 
+@pytest.mark.parametrize("form", ["apollo", "relay"])
+def test_a_manifest_leads_back_to_the_same_files(lunch, tmp_path, form):
+    """Nothing is written, because every document stands there already, and none needs an id of its own."""
+    out = tmp_path / "manifest.json"
+    run("manifest", lunch, "--format", form, "--out", out)
+    rows = json.loads(run("import", out, "--into", tmp_path / "queries", "--format", "json"))
+    assert [(row["name"], row["ids"], row["new"]) for row in rows] == [("Pie", [], False), ("Soup", [], False)]
+
+
 def test_what_cannot_be_done_is_said(lunch, tmp_path):
     """A BFF without GraphQL, a folder that is not there, and documents that do not hold."""
     assert "cannot be written" in run("schema", lunch, "--out", tmp_path / "none" / "schema.graphql", code=2)
