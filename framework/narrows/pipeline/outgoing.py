@@ -10,12 +10,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec import inspect as mi
 
 from narrows.call import Call
 from narrows.declare.endpoint import Endpoint
+from narrows.declare.shape import bare
 from narrows.errors import Problem, Unavailable, VolumeExhausted
 from narrows.pipeline.accounts import renews, short, tell
 from narrows.pipeline.replies import problem_reply
@@ -23,6 +26,7 @@ from narrows.pipeline.step import Ground, retry_after, who
 from narrows.stores.budgets import Charge
 
 _log = logging.getLogger("narrows.pipeline")
+_ONE = (mi.NoneType, mi.BoolType, mi.IntType, mi.FloatType, mi.DecimalType, mi.StrType, mi.DateTimeType, mi.LiteralType)
 
 
 class Outgoing:
@@ -78,7 +82,7 @@ def records_in(answer: Any) -> int:
 
 def _items(value: Any) -> int:
     if isinstance(value, msgspec.Struct):
-        return sum(_items(getattr(value, name)) for name in value.__struct_fields__)
+        return sum([_items(getattr(value, name)) for name in _roomy(type(value))])
     if is_dataclass(value):
         return sum(_items(getattr(value, field.name)) for field in fields(value))
     if isinstance(value, Mapping):
@@ -86,6 +90,22 @@ def _items(value: Any) -> int:
     if isinstance(value, list | tuple | set | frozenset):
         return len(value) + sum(map(_items, value))
     return 0
+
+
+@lru_cache(4096)
+def _roomy(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The attributes of a type that may hold items: most hold one text or number, and need no look in each call."""
+    try:
+        info: Any = mi.type_info(kind)
+    except Exception:  # resolving the types of a class evaluates them, which raises whatever that raises
+        return kind.__struct_fields__
+    return tuple(field.name for field in info.fields if not _is_one(field.type))
+
+
+def _is_one(info: Any) -> bool:
+    """Whether values of a type are one thing, and never several."""
+    inner = bare(info)
+    return all(map(_is_one, inner.types)) if isinstance(inner, mi.UnionType) else isinstance(inner, _ONE)
 
 
 def _is_filled(problem: Problem) -> bool:

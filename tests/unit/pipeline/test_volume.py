@@ -32,6 +32,20 @@ class Plain:
     many: list[Any]
 
 
+class Unread(Narrow):
+    """An answer of a type that nobody can read."""
+
+    one: str
+    many: "Nowhere"  # noqa: F821 - it is nowhere
+
+
+class Several(Narrow):
+    """What may be one thing or several."""
+
+    either: str | list[int] | None
+    label: str | int | None = None
+
+
 async def team(team_id: NumberId) -> calls.Team:
     """Handle one call."""
 
@@ -48,6 +62,8 @@ async def team(team_id: NumberId) -> calls.Team:
         (Page(names={"a": [1, 2], "b": []}), 4),
         (Page(pair=(1, "x")), 2),
         ({1, 2, 3}, 3),
+        (Unread(one="x", many=[1, 2]), 2),
+        ([Several(either="x"), Several(either=None, label=3), Several(either=[1, 2])], 5),
         (Plain(calls.Team(id=7), [Plain(1, ["a", "b"])]), 3),
     ],
 )
