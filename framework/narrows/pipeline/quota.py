@@ -12,6 +12,7 @@ import heapq
 import logging
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import msgspec
@@ -31,6 +32,7 @@ LIMITS = POLICY, LEFT = "RateLimit-Policy", "RateLimit"
 _BYTES = 12
 _TOLD_S = 60.0
 _TOLD = 10_000
+_NAMED = 10_000
 _log = logging.getLogger("narrows.pipeline")
 
 
@@ -52,6 +54,11 @@ class Counted(NamedTuple):
 
     policy: Policy
     bucket: str
+
+
+def _bucket(key: bytes, text: str) -> str:
+    hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=key, digest_size=_BYTES)
+    return base64.b64encode(hashed.digest()).decode()
 
 
 def policy_of(rate: Rate, name: str | None = None) -> Policy:
@@ -104,7 +111,7 @@ class Quotas:
         now: Callable[[], float],
         steady: Callable[[], float],
     ) -> None:
-        self._key = key[:64]
+        self._bucket = lru_cache(_NAMED)(partial(_bucket, key[:64]))
         self._log = log
         self._telemetry = telemetry
         self._now = now
@@ -114,8 +121,7 @@ class Quotas:
 
     def bucket(self, text: str) -> str:
         """The name of a bucket: a keyed hash in base64, of 96 bits, so that a store and a header name nobody."""
-        hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=_BYTES)
-        return base64.b64encode(hashed.digest()).decode()
+        return self._bucket(text)
 
     def refuse(
         self, call: Call, counted: Sequence[Counted], allowed: Allowed, *, kind: str, detail: str
