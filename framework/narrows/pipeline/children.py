@@ -73,9 +73,7 @@ class Children:
         return child.answer
 
     def _entered(self, call: Call, endpoint: str) -> Prepared:
-        """The endpoint that a call may ask now; Narrows' own endpoints carry out what was not registered."""
-        if call.endpoint.builtin and endpoint in self._entries:
-            return self._entries[endpoint]
+        """The endpoint that a call may ask now; of what was not registered the document itself says what it asks."""
         document = call.endpoint.document
         if document is not None and document.ad_hoc:
             selected = {field.endpoint: field.times for field in document.fields}

@@ -91,6 +91,15 @@ def keep(target: str, *records: dict[str, Any], caller: str | None = "anna") -> 
     return asyncio.run(put())
 
 
+def test_a_document_tells_how_each_of_its_fields_was_decided(lunch: str) -> None:
+    """A row each, in the order in which they were asked; one that no rule was reached for has none."""
+    asked = {"endpoint": "lunch.menu", "outcome": "ok", "rule": "role:member in team:7", "domain": "team:7"}
+    keep(lunch, {"fields": (asked, {"endpoint": "lunch.dish", "outcome": "cancelled"})})
+    rows = run("search", lunch).splitlines()
+    assert "    field 1   lunch.menu: ok, role:member in team:7" in rows
+    assert "    field 2   lunch.dish: cancelled" in rows
+
+
 def test_a_call_answers_who_did_what(lunch: str) -> None:
     """When, who and through whom, with which program, from where, with what result and at what cost: one a row."""
     caller = keep(lunch, {})

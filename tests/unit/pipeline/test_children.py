@@ -35,7 +35,7 @@ async def lunch(team_id: NumberId) -> calls.Team:
     """Stand for a document."""
 
 
-TEAM, OTHER = calls.declared(team), calls.declared(lunch, "/others/{team_id}")
+TEAM = calls.declared(team)
 LUNCH = msgspec.structs.replace(
     calls.declared(lunch),
     document=Document(
@@ -198,11 +198,20 @@ async def test_what_is_no_document_asks_for_nothing() -> None:
         await calls.call(TEAM).field(TEAM.id, {})
 
 
-async def test_an_endpoint_of_narrows_own_may_ask_for_any_field() -> None:
-    """It carries out what was not registered, in development alone; what there is not, it cannot ask for."""
-    own = msgspec.structs.replace(OTHER, owned=True)
-    call = document(endpoint=own)
-    for _ in range(3):
+async def test_what_was_not_registered_is_held_to_what_it_selects_too() -> None:
+    """In development text runs that no entry was made for: its document says what it asks for."""
+    assert LUNCH.document is not None
+    improvised = msgspec.structs.replace(
+        LUNCH, id="lunch.ad_hoc", document=msgspec.structs.replace(LUNCH.document, ad_hoc=True)
+    )
+    call = document(endpoint=improvised)
+    await call.field(TEAM.id, {})
+    await call.field(TEAM.id, {})
+    with pytest.raises(OperationRefused, match="2 time"):
         await call.field(TEAM.id, {})
-    with pytest.raises(OperationRefused):
-        await call.field("lunch.nothing", {})
+
+
+async def test_an_endpoint_of_narrows_own_asks_for_nothing() -> None:
+    """None of them has fields."""
+    with pytest.raises(OperationRefused, match="0 time"):
+        await document(endpoint=msgspec.structs.replace(TEAM, owned=True)).field(TEAM.id, {})
