@@ -102,6 +102,16 @@ async def test_one_rate_twice_is_taken_twice(limiter, key):
     assert (await limiter.take([(ann, THREE)])).allowed
 
 
+async def test_what_is_wanted_several_times_is_taken_with_the_others_or_not_at_all(limiter, key):
+    """Of many documents at once that ask for five of one rate beside one of another, exactly those pass that fit."""
+    wanted = [(key("ann"), TEN), *[(key("dish"), Rate(17, 60))] * 5]
+    answers = await asyncio.gather(*(limiter.take(wanted) for _ in range(20)))
+    assert sum(answer.allowed for answer in answers) == 3
+    assert {len(answer.each) for answer in answers} == {2}
+    refused = await limiter.take(wanted)
+    assert [(left.remaining, left.enough) for left in refused.each] == [(7, True), (2, False)]
+
+
 async def test_more_at_once_than_the_amount_never_passes(limiter, key):
     """What no window could hold is refused without starting one."""
     refused = await limiter.take([(key("ann"), THREE)] * 4)
