@@ -101,6 +101,36 @@ async def test_a_mutation_runs_by_post_in_the_mode_of_its_path(base: str, tmp_pa
         assert (got.header("rehearsal-receipt") is None) == (base != "/rehearse")
 
 
+async def test_a_mutation_with_a_key_is_answered_again_in_the_type_that_is_accepted(tmp_path: Path) -> None:
+    """Nothing is ordered twice, and another request with the key is refused with an error."""
+    key = ("idempotency-key", "once")
+    body = {"documentId": "lunch", "variables": ORDER}
+    async with graphql_site(tmp_path, kitchen=lambda _: httpx.Response(204)) as one:
+        first = await post(one, body, headers=[key])
+        again = await post(one, body, "/graphql", headers=[key, ("accept", JSON)])
+        other = await post(one, {**body, "variables": {**ORDER, "order": {"dish": "fish"}}}, headers=[key])
+        assert len(one.cooked) == 1
+    assert (first.json, first.header("idempotency-replayed")) == (again.json, None)
+    assert (again.header("idempotency-replayed"), again.header("content-type")) == ("true", JSON + UTF8)
+    assert (other.status, error(other)["type"]) == (422, "urn:narrows:problem:key-reused")
+
+
+async def test_a_receipt_of_a_rehearsed_mutation_lets_it_through_once(tmp_path: Path) -> None:
+    """As for any write: without one it is a 428, with one it orders, and then the receipt is spent."""
+    connectors = {"till": {"commit": "receipt"}}
+    body = {"variables": ORDER}
+    async with graphql_site(tmp_path, kitchen=lambda _: httpx.Response(204), connectors=connectors) as one:
+        without = await post(one, body, "/graphql/lunch")
+        rehearsed = await post(one, body, "/rehearse/graphql/lunch")
+        receipt = [("rehearsal-receipt", rehearsed.header("rehearsal-receipt") or "")]
+        live = await post(one, {"documentId": "lunch", **body}, headers=receipt)
+        spent = await post(one, body, "/graphql/lunch", headers=receipt)
+        assert len(one.cooked) == 1
+    assert (without.status, error(without)["rehearse_url"]) == (428, "https://bff.test/rehearse/graphql/lunch")
+    assert (rehearsed.status, live.status, live.json) == (200, 200, rehearsed.json)
+    assert (spent.status, error(spent)["type"]) == (409, "urn:narrows:problem:receipt-refused")
+
+
 async def test_an_answer_is_for_its_caller_alone(tmp_path: Path) -> None:
     """Neither an answer nor an error is kept by a cache, nor is its type guessed."""
     async with graphql_site(tmp_path) as one:

@@ -90,6 +90,37 @@ def test_members_that_are_no_json_become_a_500() -> None:
     assert body["effects"] == ["Tables.book"]
 
 
+def test_a_graphql_request_reads_the_same_problem_as_its_one_error() -> None:
+    """The status, the headers and the members are those of REST; the type is that which was asked for."""
+    problem = Taken("Table 7 is taken.", headers={"Retry-After": "7"})
+    plain = problem_reply(problem, calls.TRACE_ID, ["Tables.book"], ["Tables.pay"])
+    reply = problem_reply(
+        problem, calls.TRACE_ID, ["Tables.book"], ["Tables.pay"], media="application/json", at=("all", 3, "table")
+    )
+    assert (reply.status, reply.headers[1:]) == (plain.status, plain.headers[1:])
+    assert reply.headers[0] == ("content-type", "application/json; charset=utf-8")
+    members = msgspec.json.decode(plain.body)
+    error = {"message": "Table 7 is taken.", "path": ["all", 3, "table"], "extensions": members}
+    assert msgspec.json.decode(reply.body) == {"errors": [error]}
+
+
+def test_an_error_without_detail_or_place_has_the_title_alone() -> None:
+    """GraphQL wants a message, and no place where there is none."""
+    reply = problem_reply(Taken(), calls.TRACE_ID, media="application/json")
+    (error,) = msgspec.json.decode(reply.body)["errors"]
+    assert (error["message"], error.keys()) == ("The table is taken", {"message", "extensions"})
+
+
+def test_members_that_are_no_json_become_an_error_of_graphql_too() -> None:
+    """In the same type, and without the place of what failed."""
+    reply = problem_reply(
+        Taken(members={"table": object()}), calls.TRACE_ID, ["Tables.book"], media="application/json", at=("table",)
+    )
+    (error,) = msgspec.json.decode(reply.body)["errors"]
+    assert (reply.status, error["message"], "path" in error) == (500, "The endpoint failed", False)
+    assert error["extensions"]["effects"] == ["Tables.book"]
+
+
 @pytest.mark.parametrize(
     ("header", "expected"), [(("a", "b c\t;=~"), True), (("a", ""), True), (("a:", "b"), False), (("a", "\x7f"), False)]
 )
