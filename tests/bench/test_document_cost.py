@@ -113,8 +113,8 @@ async def _compare(name: str, size: int) -> tuple[float, float]:
 
 def _ratios(pairs: list[tuple[Taken, Taken]]) -> tuple[float, float]:
     """How much a document takes of the processor, and by the clock, for one of the endpoint."""
-    # Neighbours in time are compared: whatever slows the machine slows both.
-    processor = median(two.processor / one.processor for one, two in pairs)
+    # They were taken in turn: whatever slows the machine slows both.
+    processor = median(two.processor for _, two in pairs) / median(one.processor for one, _ in pairs)
     # By the clock, whoever waits for the processor waits long; the quickest rounds are those in which nobody waited.
     quickest = [sorted(one.wall for one in taken)[: len(taken) // 8] for taken in zip(*pairs, strict=True)]
     return processor, median(quickest[1]) / median(quickest[0])

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from narrows import NumberId
-from narrows.call import Call, Reply
+from narrows.call import NOTHING, Call, Reply
+from narrows.child import ChildCall
 from narrows.current import current
 from narrows.errors import Forbidden
 from narrows.pipeline import ORDER, prepare, run
@@ -244,3 +245,15 @@ async def test_something_cancelled_that_a_handler_awaits_is_its_fault() -> None:
 
     assert type_of(await taken(ended, awaits, answer)) == "internal-error"
     assert [record["status"] for record in ended.records.all()] == [500]
+
+
+async def test_a_call_that_has_ended_keeps_none_of_its_fields() -> None:
+    """They know their parent: as a circle both would stay until the collector comes, and slow every call after it."""
+    ended = Ended()
+    call = ended.call(answered=False)
+
+    async def ask(call: Call) -> None:
+        call.children.append(ChildCall(call, ENDPOINT, NOTHING, {}))
+
+    await taken(ended, ask, answer, call=call)
+    assert call.children == []
