@@ -30,6 +30,7 @@ from narrows.declare.endpoint import Endpoint
 from narrows.declare.shape import Parameter, Shape, endpoint_shape, id_places, placeholders
 from narrows.errors import NarrowsError
 from narrows.settings import ConnectorState, RoleClaim, Settings
+from narrows.surfaces.http import documents_of
 from narrows.testing.case import Case as Case  # teams name it beside what makes it
 from narrows.testing.world import STRANGER, holder_of, scopes_of, settings_of, with_connectors
 from narrows.upstreams.synthetic import CannotMake, Generator
@@ -59,7 +60,10 @@ def matrix(
     or by what an upstream says. Raises `CannotDrive` with every endpoint that no request can be made for.
     """
     known = with_connectors(settings or settings_of(bff))
-    drives = [_Drive(endpoint, bff, known, own, foreign, absent, subjects or {}) for endpoint in bff.endpoints]
+    drives = [
+        _Drive(endpoint, bff, known, own, foreign, absent, subjects or {})
+        for endpoint in (*bff.endpoints, *documents_of(bff))
+    ]
     cases: list[Case] = []
     faults: list[str] = []
     for drive in drives:
@@ -126,12 +130,16 @@ class _Drive:
 
     def _other_objects(self, role: str, holder: tuple[str, Values]) -> Iterator[Case]:
         """Each bound id in turn as that of somebody else, and as that of nothing."""
-        for place in id_places(self._shape):
-            if place in self.endpoint.unbound:
-                continue
+        for place in self._bound():
             for which, table in self._others.items():
                 values = {**self._own, _name(place): self._value(table, place, which)}
                 yield self._case(role, holder, status=403, values=values, objects=f"{which} {_name(place)}")
+
+    def _bound(self) -> list[str]:
+        """The places of ids that a domain binds; of a document those that `within` names."""
+        if self.endpoint.document is not None:
+            return placeholders(self.endpoint.within or "")
+        return [place for place in id_places(self._shape) if place not in self.endpoint.unbound]
 
     def _case(
         self,
@@ -195,11 +203,20 @@ class _Drive:
 
     def _path(self, values: Values) -> str:
         path = self.endpoint.path
+        if self.endpoint.document is not None:
+            sent = urlencode({"variables": self._variables(values)})
+            return f"{path}?{sent}" if self.endpoint.kind == "read" else path
         for parameter in self._shape.of("path"):
             text = _text(self._argument(parameter, values))
             path = path.replace(f"{{{parameter.name}}}", quote(text, safe=""))
         query = [(p.name, item) for p in self._shape.of("query") if p.required for item in self._query(p, values)]
         return f"{path}?{urlencode(query)}" if query else path
+
+    def _variables(self, values: Values) -> bytes:
+        """The variables of a document that a client must send, as JSON."""
+        return msgspec.json.encode(
+            {p.name: self._argument(p, values) for p in self._shape.of("variable") if p.required}
+        )
 
     def _query(self, parameter: Parameter, values: Values) -> list[str]:
         value = self._argument(parameter, values)
@@ -213,6 +230,8 @@ class _Drive:
 
     def _body(self, values: Values) -> bytes | None:
         body = self._shape.body
+        if self.endpoint.document is not None and self.endpoint.kind == "write":
+            return b'{"variables":%b}' % self._variables(values)
         if body is None:
             return None
         for place in id_places(self._shape):

@@ -100,6 +100,20 @@ class World:
         """POST as somebody."""
         return await self.send("POST", path, person, json=json, **how)
 
+    async def document(self, name: str, person: str, /, *, base: str = "", **variables: Any) -> httpx.Response:
+        """Ask a GraphQL document as somebody, with its variables; `base` is `/rehearse` or `/sandbox`.
+
+        Raises `NarrowsError` for a document that is not there.
+        """
+        path = f"/graphql/{name}"
+        entry = self.app.plan.routes().get(path, {})
+        if not entry:
+            known = ", ".join(one.name for one in self.bff.documents)
+            raise NarrowsError(f"no document is called {name!r} here. Remedy: {known or 'declare it'}.")
+        if "POST" in entry:
+            return await self.post(base + path, {"variables": variables}, person)
+        return await self.get(base + path, person, params={"variables": msgspec.json.encode(variables).decode()})
+
     async def send(
         self, method: str, path: str, person: str, *, headers: Mapping[str, str] | None = None, **how: Any
     ) -> httpx.Response:
@@ -183,13 +197,16 @@ def with_connectors(settings: Settings) -> Settings:
 
 
 def scopes_of(bff: Bff) -> list[str]:
-    """Every scope that an endpoint wants of a token."""
-    return sorted({endpoint.scope for endpoint in bff.endpoints if endpoint.scope})
+    """Every scope that an endpoint or a document wants of a token."""
+    own = [*(endpoint.scope for endpoint in bff.endpoints), *(one.guards.get("scope") for one in bff.documents)]
+    return sorted({scope for scope in own if scope})
 
 
 def operations_of(bff: Bff) -> list[Operation[..., Any]]:
-    """Every operation that an endpoint may send, the reads of its guards included."""
-    return list(dict.fromkeys(operation for endpoint in bff.endpoints for operation in _sent_by(endpoint)))
+    """Every operation that an endpoint may send, the reads of its guards included, or a join of its GraphQL."""
+    own = [operation for endpoint in bff.endpoints for operation in _sent_by(endpoint)]
+    joined = [operation for join in bff.joins for operation in counts(join.uses or ())]
+    return list(dict.fromkeys([*own, *joined]))
 
 
 def _sent_by(endpoint: Endpoint) -> Iterator[Operation[..., Any]]:
@@ -203,6 +220,7 @@ def _sent_by(endpoint: Endpoint) -> Iterator[Operation[..., Any]]:
 def anybody(bff: Bff, settings: Settings) -> list[str]:
     """The subjects that a matrix calls as: one for each role, and a stranger."""
     roles = {role for endpoint in bff.endpoints for role in endpoint.roles or ()}
+    roles |= {role for one in bff.documents for role in one.guards.get("roles") or ()}
     roles |= {claim.role for issuer in settings.issuers.values() for claim in issuer.roles}
     return [holder_of(role) for role in sorted(roles)] + [STRANGER]
 
