@@ -1,13 +1,18 @@
 """The reference of declarations has a row for every argument, and every public name stands on it or in a guide."""
 
+import builtins
 import inspect
 import re
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
 import narrows
 from narrows.declare.bff import Guards
 from tests.docs.pages import ROOT, guides
+from tests.unit.surfaces.graphql.schemas import schema_of, type_of
 
 PAGE = (ROOT / "docs" / "reference" / "declarations.md").read_text(encoding="utf-8")
 # In the prose of their section instead of its table.
@@ -44,6 +49,21 @@ def test_every_argument_has_its_row_and_no_other(heading, function):
     assert arguments(function) - IN_PROSE <= rows
     other = narrows.Bff.write if "bff" in heading else narrows.write if function is narrows.read else function
     assert rows <= arguments(function) | arguments(other)
+
+
+def test_types_become_those_of_graphql_that_the_page_says():
+    """What the page says of a leaf is what a schema has for it."""
+    known = {**vars(narrows), **{name: getattr(narrows, name) for name in narrows.__all__}, **vars(builtins)}
+    known |= {kind.__name__: kind for kind in (datetime, date, time, timedelta, Decimal, UUID)}
+    rows = re.findall(r"^[|] (`[^|]+`) [|] (`[^|:,]+`(?:, `[^|:,]+`)*)", section("`bff.graphql"), re.MULTILINE)
+    told = 0
+    for types, said in rows:
+        names, expected = re.findall(r"`(\w+)`", types), re.findall(r"`(\w+)`", said)
+        for name, wanted in zip(names, expected if len(expected) == len(names) else expected * len(names), strict=True):
+            if name in known and name != "None":
+                told += 1
+                assert type_of(schema_of(known[name]), "Query.found") == f"{wanted}!", name
+    assert told == 16
 
 
 def test_every_public_name_is_explained():
