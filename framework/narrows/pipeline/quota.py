@@ -50,10 +50,11 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Counted(NamedTuple):
-    """A policy, and the bucket in which a call was counted against it."""
+    """A policy, and the bucket in which a call was counted against it, as many times as it says."""
 
     policy: Policy
     bucket: str
+    times: int = 1
 
 
 def _bucket(key: bytes, text: str) -> str:
@@ -68,9 +69,12 @@ def policy_of(rate: Rate, name: str | None = None) -> Policy:
     return Policy(named, rate, f'"{named}";q={rate.amount}{unit}', rate.per in ("tenant", "endpoint"))
 
 
-def shown(policy: Policy, left: Left) -> int | None:
+def shown(counted: Counted, left: Left) -> int | None:
     """How many more a rate allows after this call, which by then is under way no more; None for one that is shared."""
-    return None if policy.shared else left.remaining + policy.rate.is_concurrent
+    policy = counted.policy
+    if policy.shared:
+        return None
+    return left.remaining + counted.times if policy.rate.is_concurrent else left.remaining
 
 
 def headers_of(counted: Sequence[Counted], each: Sequence[Left]) -> dict[str, str]:
@@ -78,13 +82,13 @@ def headers_of(counted: Sequence[Counted], each: Sequence[Left]) -> dict[str, st
     left = [
         _left(one.policy, one.bucket, remaining, left.resets_s)
         for one, left in zip(counted, each, strict=True)
-        if (remaining := shown(one.policy, left)) is not None
+        if (remaining := shown(one, left)) is not None
     ]
     return _headers(counted, left)
 
 
 def _headers(counted: Sequence[Counted], left: Sequence[str]) -> dict[str, str]:
-    policies = ", ".join([f"{policy.header};pk=:{bucket}:" for policy, bucket in counted])
+    policies = ", ".join([f"{policy.header};pk=:{bucket}:" for policy, bucket, _ in counted])
     return {POLICY: policies, LEFT: ", ".join(left)} if left else {POLICY: policies}
 
 

@@ -1,7 +1,8 @@
 """Step 4: the rates of the endpoint, of the connector and of the tenant; and the ceiling of what one call can cost.
 
 A document draws on its own rates once, on those of its fields as often as it asks for them (the buckets are those of
-REST), and on the rates over all endpoints by the number of its fields: it is no cheaper way to ask for them.
+REST), and on the rates over all endpoints by the number of its fields: it is no cheaper way to ask for them. Of what
+counts at once it takes as many places as run at once: fields of a query side by side, those of a mutation in turn.
 """
 
 from __future__ import annotations
@@ -33,18 +34,17 @@ def prepare(preparing: Preparing) -> Step | None:
 
     async def rate(call: Call) -> None:
         known = who(call)
-        drawn = [
-            (Counted(policy, quotas.bucket(key + _whose(policy.rate, known))), times)
+        counted = [
+            Counted(policy, quotas.bucket(key + _whose(policy.rate, known)), times)
             for policy, key, times in buckets(call.mode, known)
         ]
-        counted = [one for one, _ in drawn]
-        wanted = [(one.bucket, one.policy.rate) for one, times in drawn for _ in range(times)]
+        wanted = [(one.bucket, one.policy.rate) for one in counted for _ in range(one.times)]
         allowed = await _take(call, limiter, wanted, strict=closed and call.mode != "sandbox")
         if not allowed.allowed:
             raise quotas.refuse(call, counted, allowed, kind="rate", detail="Used up")
         call.limits = headers_of(counted, allowed.each)
         call.rates_left = tuple(
-            RateLeft(one.policy.name, shown(one.policy, left)) for one, left in zip(counted, allowed.each, strict=True)
+            RateLeft(one.policy.name, shown(one, left)) for one, left in zip(counted, allowed.each, strict=True)
         )
 
     return rate
@@ -71,7 +71,7 @@ def _buckets(preparing: Preparing) -> Callable[[Mode, Who], Iterator[tuple[Polic
     """
     endpoint = preparing.endpoint
     drawn, tenants = _drawn(endpoint), _of_tenants(preparing.ground.settings)
-    weight = max(1, sum(times for _, times in preparing.fields))
+    fields = max(1, sum(times for _, times in preparing.fields))
     rates = _rates(preparing)
     own = {
         mode: [
@@ -84,11 +84,16 @@ def _buckets(preparing: Preparing) -> Callable[[Mode, Who], Iterator[tuple[Polic
     def buckets(mode: Mode, known: Who) -> Iterator[tuple[Policy, str, int]]:
         yield from own[mode]
         for policy in map(_over_all, dict.fromkeys(known.connector.rates)):
-            yield policy, f"rate|connector|{drawn[mode]}|{policy.rate}|", weight
+            yield policy, f"rate|connector|{drawn[mode]}|{policy.rate}|", _weight(endpoint, policy.rate, fields)
         for policy in tenants.get(known.connector.tenant, ()):
-            yield policy, f"rate|tenant|{drawn[mode]}|{policy.rate}|", weight
+            yield policy, f"rate|tenant|{drawn[mode]}|{policy.rate}|", _weight(endpoint, policy.rate, fields)
 
     return buckets
+
+
+def _weight(document: Endpoint, rate: Rate, fields: int) -> int:
+    """How much so many fields draw of a rate: of what counts at once as many as run at once."""
+    return 1 if rate.is_concurrent and document.kind == "write" else fields
 
 
 def _drawn(endpoint: Endpoint) -> Mapping[Mode, str]:
@@ -109,9 +114,14 @@ def _key(endpoint: Endpoint, bucket: str, rate: Rate) -> str:
 
 def _of_fields(preparing: Preparing, mode: Mode) -> Iterator[tuple[Policy, str, int]]:
     """The rates of the endpoints that a document asks for; the names of the policies say whose they are."""
+    document = preparing.endpoint
     for field, times in preparing.fields:
         for rate in _parsed(field):
-            yield policy_of(rate, f"{rate} of {field.id}"), _key(field, _drawn(field)[mode], rate), times
+            yield (
+                policy_of(rate, f"{rate} of {field.id}"),
+                _key(field, _drawn(field)[mode], rate),
+                _weight(document, rate, times),
+            )
 
 
 @lru_cache(1024)
@@ -129,13 +139,13 @@ def _of_tenants(settings: Settings) -> Mapping[str, list[Policy]]:
 
 
 def _rates(preparing: Preparing) -> list[Rate]:
-    """Read the declared rates, and refuse what is not one, and a document that no window of a field's could hold."""
+    """Read the declared rates, and refuse what is not one, and a document that no rate of a field's could hold."""
     if not preparing.endpoint.rates and not preparing.endpoint.ad_hoc:
         preparing.refuse("rate-missing", "it has no rate", 'add rate="30/minute"')
         return []
     for field, times in preparing.fields:
         for rate in _parsed(field):
-            if not rate.is_concurrent and times > rate.amount:
+            if _weight(preparing.endpoint, rate, times) > rate.amount:
                 preparing.refuse(
                     "field-over-rate",
                     f"it asks for {field.id} {times} times, and that allows {rate}",

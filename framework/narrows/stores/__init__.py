@@ -41,7 +41,8 @@ class Allowed(msgspec.Struct, frozen=True):
 class Limiter(Protocol):
     """Counts against rates; all of those that are wanted together are judged at once, all or nothing.
 
-    A rate of what is under way at once is held under the name `lease`, until it is released or its time is over.
+    A rate of what is under way at once is held under the name `lease`, until it is released or its time is over: as
+    many places as it is wanted times. Who holds it already takes nothing more.
     """
 
     async def take(self, wanted: Sequence[Wanted], lease: str = "", *, strict: bool = False) -> Allowed:
@@ -56,7 +57,7 @@ class Limiter(Protocol):
         ...
 
     async def release(self, wanted: Sequence[Wanted], lease: str) -> None:
-        """Let go of what counts at once."""
+        """Let go of what counts at once: all places of the lease, however often it is named."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 from limits.aio.storage import MemoryStorage
@@ -20,6 +21,13 @@ class _Window(msgspec.Struct):
 
     ends: float
     used: int = 0
+
+
+class _Lease(NamedTuple):
+    """When it is over, and how many places it holds."""
+
+    ends: float
+    places: int
 
 
 class MemoryWindows(MemoryStorage, WindowsTogether):
@@ -39,7 +47,7 @@ class MemoryWindows(MemoryStorage, WindowsTogether):
         self._count = 0
         # Windows of one length end in the order in which they started, so only the first of each can be over.
         self._windows: defaultdict[int, OrderedDict[Wanted, _Window]] = defaultdict(OrderedDict)
-        self._leases: OrderedDict[tuple[Wanted, str], float] = OrderedDict()
+        self._leases: OrderedDict[tuple[Wanted, str], _Lease] = OrderedDict()
         self._under_way: Counter[Wanted] = Counter()
 
     async def judge(self, wanted: Sequence[Wanted], *, take: bool, lease: str = "") -> Allowed:
@@ -71,8 +79,9 @@ class MemoryWindows(MemoryStorage, WindowsTogether):
     async def let_go(self, wanted: Sequence[Wanted], lease: str) -> None:
         """End a lease."""
         for one in wanted:
-            if self._leases.pop((one, lease), None) is not None:
-                self._end_lease(one)
+            ended = self._leases.pop((one, lease), None)
+            if ended is not None:
+                self._end_lease(one, ended)
 
     def _left(self, one: Wanted, times: int, lease: str, time: float) -> tuple[Left, bool]:
         """What one rate leaves, after this take if there is enough; and whether it needs a new window or lease."""
@@ -80,8 +89,8 @@ class MemoryWindows(MemoryStorage, WindowsTogether):
         if rate.is_concurrent:
             spare = rate.amount - self._under_way[one] if one in self._under_way else rate.amount
             is_new = (one, lease) not in self._leases
-            enough = not is_new or spare > 0
-            return Left(spare - (is_new and enough), 0.0, enough), is_new
+            enough = not is_new or spare >= times
+            return Left(spare - times if is_new and enough else spare, 0.0, enough), is_new
         window = self._windows[rate.seconds].get(one)
         spare = rate.amount - (window.used if window else 0)
         enough = spare >= times
@@ -92,8 +101,8 @@ class MemoryWindows(MemoryStorage, WindowsTogether):
         seconds = one[1].seconds
         if not seconds:
             if (one, lease) not in self._leases:
-                self._leases[one, lease] = time + self._lease_s
-                self._under_way[one] += 1
+                self._leases[one, lease] = _Lease(time + self._lease_s, times)
+                self._under_way[one] += times
                 self._count += 1
             return
         windows = self._windows[seconds]
@@ -103,9 +112,9 @@ class MemoryWindows(MemoryStorage, WindowsTogether):
             self._count += 1
         window.used += times
 
-    def _end_lease(self, one: Wanted) -> None:
+    def _end_lease(self, one: Wanted, lease: _Lease) -> None:
         self._count -= 1
-        self._under_way[one] -= 1
+        self._under_way[one] -= lease.places
         if not self._under_way[one]:
             del self._under_way[one]
 
@@ -116,9 +125,9 @@ class MemoryWindows(MemoryStorage, WindowsTogether):
             while windows and next(iter(windows.values())).ends <= time:
                 windows.popitem(last=False)
                 self._count -= 1
-        while self._leases and next(iter(self._leases.values())) <= time:
-            (one, _), _ = self._leases.popitem(last=False)
-            self._end_lease(one)
+        while self._leases and next(iter(self._leases.values())).ends <= time:
+            (one, _), ended = self._leases.popitem(last=False)
+            self._end_lease(one, ended)
         return time
 
     def _first_end(self, time: float) -> float:

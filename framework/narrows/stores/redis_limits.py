@@ -48,6 +48,11 @@ end
 -- Forget what is over: always more than one call can add.
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, #ARGV)) do forget(member) end
 
+-- A lease that holds several places is there several times; the first of them has its own name.
+local function place(i)
+  return i == 1 and lease or lease .. '#' .. i
+end
+
 local function leases(member)
   local held = used .. ':' .. member
   redis.call('ZREMRANGEBYSCORE', held, '-inf', now)
@@ -66,10 +71,9 @@ end
 if verb == 'back' or verb == 'go' then
   for _, one in ipairs(wanted) do
     if verb == 'go' then
-      local held = leases(one.member)
-      if redis.call('ZREM', held, lease) == 1 and redis.call('ZCARD', held) == 0 then
-        redis.call('ZREM', ends, one.member)
-      end
+      local held, places = leases(one.member), 0
+      while redis.call('ZREM', held, place(places + 1)) == 1 do places = places + 1 end
+      if places > 0 and redis.call('ZCARD', held) == 0 then redis.call('ZREM', ends, one.member) end
     elseif redis.call('HEXISTS', used, one.member) == 1 then
       if redis.call('HINCRBY', used, one.member, -one.times) < 0 then redis.call('HSET', used, one.member, 0) end
     end
@@ -84,8 +88,8 @@ for _, one in ipairs(wanted) do
     local held = leases(one.member)
     one.fresh = not redis.call('ZSCORE', held, lease)
     spare, resets = one.amount - redis.call('ZCARD', held), 0
-    enough = spare > 0 or not one.fresh
-    one.times = one.fresh and 1 or 0
+    enough = spare >= one.times or not one.fresh
+    one.times = one.fresh and one.times or 0
     if not redis.call('ZSCORE', ends, one.member) then new = new + 1 end
   else
     local over = redis.call('ZSCORE', ends, one.member)
@@ -110,7 +114,7 @@ if wait > 0 then
 end
 for _, one in ipairs(verb == 'take' and wanted or {}) do
   if one.ms == 0 then
-    redis.call('ZADD', used .. ':' .. one.member, 'NX', now + lease_ms, lease)
+    for i = 1, one.times do redis.call('ZADD', used .. ':' .. one.member, now + lease_ms, place(i)) end
     redis.call('ZADD', ends, now + lease_ms, one.member)
   else
     if one.fresh then redis.call('ZADD', ends, now + one.ms, one.member) end

@@ -135,9 +135,9 @@ async def test_rates_over_all_endpoints_count_each_field(fields: Any, left: int)
     assert call.rates_left[-1].remaining == left
 
 
-async def test_what_runs_at_once_counts_and_is_let_go() -> None:
-    """A document holds a place of each field's rate of that kind until it ends."""
-    ready = prepared((WRITE, 2))
+async def test_fields_in_turn_hold_one_place_of_what_runs_at_once() -> None:
+    """A mutation holds a place of each field's rate of that kind until it ends."""
+    ready = prepared((WRITE, 2), writes=True)
     step: Any = rate.prepare(ready)
     call = call_of(ready)
     await step(call)
@@ -148,10 +148,40 @@ async def test_what_runs_at_once_counts_and_is_let_go() -> None:
     await step(call_of(ready))
 
 
+@pytest.mark.parametrize("where", ["field", "connector"])
+async def test_fields_side_by_side_hold_as_many_places_as_run(where: str) -> None:
+    """A query asks for no more of an endpoint at once than by REST, nor a connector over all of them."""
+    own, over_all = ("3 concurrent", ()) if where == "field" else ("9/minute", (Rate(3, 0, "connector"),))
+    program = calls.connector(rates=over_all)
+    field = calls.declared(team, rate=own)
+    ready = prepared((field, 2), rate="9/minute")
+    rest = calls.preparing(field)
+    rest.ground = ready.ground
+    step: Any = rate.prepare(ready)
+    by_rest: Any = rate.prepare(rest)
+    document, one = call_of(ready, program=program), calls.call(field, program=program)
+    await step(document)
+    assert document.rates_left[-1].remaining == 3
+    await refused(step, call_of(ready, program=program), QuotaExceeded)
+    await by_rest(one)
+    await refused(by_rest, calls.call(field, program=program), QuotaExceeded)
+    for ending in document.ending:
+        await ending()
+    await step(call_of(ready, program=program))
+
+
+async def test_a_query_that_runs_more_at_once_than_is_allowed_does_not_start() -> None:
+    """No call of it could ever pass; in turn its fields would."""
+    ready = prepared((WRITE, 2))
+    rate.prepare(ready)
+    assert [refusal.code for refusal in ready.refusals] == ["field-over-rate"]
+    assert "2 times, and that allows 1 concurrent" in ready.refusals[0].rule
+
+
 async def test_a_document_that_no_window_could_hold_does_not_start() -> None:
     """It asks for an endpoint more often than its rate allows; a rate that is none is told where it stands."""
     broken = msgspec.structs.replace(TEAM, rates=("often",))
-    ready = prepared((TEAM, 5), (WRITE, 5), (broken, 9))
+    ready = prepared((TEAM, 5), (WRITE, 5), (broken, 9), writes=True)
     rate.prepare(ready)
     assert [refusal.code for refusal in ready.refusals] == ["field-over-rate"]
     assert "lunch.team 5 times" in ready.refusals[0].rule

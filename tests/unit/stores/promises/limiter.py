@@ -186,12 +186,35 @@ async def test_so_many_run_at_once_and_the_next_when_one_has_ended(limiter, cloc
 
 
 async def test_a_lease_is_taken_once_however_often_it_is_asked_for(limiter, key):
-    """The same call does not count twice, neither in one take nor in two."""
+    """The same call does not count twice: what its first take asked for is what it holds."""
     app = (key("app"), TWO_AT_ONCE)
-    assert (await limiter.take([app, app], "call")).remaining == 1
     assert (await limiter.take([app], "call")).remaining == 1
+    assert (await limiter.take([app], "call")).remaining == 1
+    assert (await limiter.take([app, app, app], "call")).remaining == 1
     assert (await limiter.take([app], "other")).remaining == 0
     assert (await limiter.take([app], "other")).allowed
+
+
+async def test_a_call_that_runs_several_at_once_takes_as_many_places(limiter, clock, key):
+    """All of them or none, and one release frees them all; so does the end of the lease."""
+    app = (key("app"), Rate(5, 0, "connector"))
+    answers = await asyncio.gather(*(limiter.take([app] * 2, f"call-{number}") for number in range(20)))
+    passed = [number for number, answer in enumerate(answers) if answer.allowed]
+    assert (len(passed), (await limiter.ask([app], "other")).remaining) == (2, 0)
+    refused = await limiter.take([app] * 2, "next")
+    assert (refused.retry_after_s, refused.each[0].remaining, refused.each[0].enough) == (1.0, 1, False)
+    await limiter.release([app], f"call-{passed[0]}")
+    await limiter.release([app], f"call-{passed[0]}")
+    assert [(await limiter.take([app] * 3, name)).allowed for name in ("next", "last")] == [True, False]
+    clock.time += 15
+    assert [(await limiter.take([app] * 5, name)).allowed for name in ("all", "last")] == [True, False]
+
+
+async def test_more_places_than_there_are_never_pass(limiter, key):
+    """What could never run at once is refused when nothing runs, beside a window that then loses nothing."""
+    app, ann = (key("app"), TWO_AT_ONCE), (key("ann"), THREE)
+    assert not (await limiter.take([app, app, app, ann], "call")).allowed
+    assert [left.remaining for left in (await limiter.ask([app, ann], "other")).each] == [1, 2]
 
 
 async def test_a_lease_of_a_call_that_never_ends_ends_by_itself(limiter, clock, key):

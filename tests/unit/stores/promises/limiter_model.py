@@ -26,7 +26,7 @@ class Model:
         """Whether it passes; None for what is only given back."""
         self.time += max(0, step)
         self.windows = {one: it for one, it in self.windows.items() if it[0] + one[1].seconds > self.time}
-        self.leases = {held: ends for held, ends in self.leases.items() if ends > self.time}
+        self.leases = {held: it for held, it in self.leases.items() if it[0] > self.time}
         counts = Counter(wanted)
         if what == "give_back":
             for one in counts.keys() & self.windows.keys():
@@ -45,15 +45,15 @@ class Model:
     def has_room(self, one, times, lease):
         """Whether one rate has enough."""
         if one[1].is_concurrent:
-            others = sum(held[0] == one for held in self.leases if held != (one, lease))
-            return others < one[1].amount
+            used = sum(places for held, (_, places) in self.leases.items() if held[0] == one)
+            return (one, lease) in self.leases or used + times <= one[1].amount
         return self.windows.get(one, (0, 0))[1] + times <= one[1].amount
 
     def take(self, counts, lease):
         """Take of each."""
         for one, times in counts.items():
             if one[1].is_concurrent:
-                self.leases.setdefault((one, lease), self.time + LEASE_S)
+                self.leases.setdefault((one, lease), (self.time + LEASE_S, times))
             else:
                 start, count = self.windows.get(one, (self.time, 0))
                 self.windows[one] = (start, count + times)
