@@ -25,6 +25,10 @@ def import_documents(source: Path, into: Path, form: str) -> None:
     Examples:
       narrows graphql import persisted-query-manifest.json --into bffs/where2eat/queries
     """
+    from narrows.surfaces.graphql.extra import INSTALL, missing
+
+    if (said := missing()) is not None:
+        raise click.UsageError(f"It needs the extra `graphql`, which is not installed here: {said}. Remedy: {INSTALL}.")
     from narrows.surfaces.graphql.importing import plan_import, write_import
     from narrows.surfaces.graphql.manifest import read
 

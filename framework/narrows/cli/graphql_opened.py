@@ -32,9 +32,12 @@ def since(context: click.Context, parameter: click.Parameter, value: str | None)
 
 
 def with_graphql(bff: Bff) -> Bff:
-    """A BFF that answers GraphQL. Raises `click.UsageError` for any other."""
+    """A BFF that answers GraphQL. Raises `click.UsageError` for any other, `StartRefused` without the extra."""
     if bff.graphql_surface is None:
         raise click.UsageError(f"{bff.name} answers no GraphQL. Declare it: {bff.name}'s Bff needs bff.graphql().")
+    from narrows.surfaces.graphql.extra import refuse_without_extra
+
+    refuse_without_extra(bff.name, bff.graphql_surface)
     return bff
 
 

@@ -34,6 +34,7 @@ from narrows.surfaces.builtins import builtins
 from narrows.surfaces.confirming import confirming
 from narrows.surfaces.graphql.accepting import media_for
 from narrows.surfaces.graphql.dispatch import METHODS, Dispatch, Incoming, is_graphql
+from narrows.surfaces.graphql.extra import refuse_without_extra
 from narrows.surfaces.graphql.gate import PATH as GRAPHQL
 from narrows.surfaces.graphql.gate import gates
 from narrows.surfaces.selftest import prove, prove_graphql
@@ -230,6 +231,7 @@ def documents_of(bff: Bff) -> list[Endpoint]:
     """Make endpoints of a BFF's documents, which `Bff.every` then lists; without GraphQL nothing of it is imported."""
     if bff.graphql_surface is None:
         return []
+    refuse_without_extra(bff.name, bff.graphql_surface)
     from narrows.surfaces.graphql.documents import make_documents  # an extra
     from narrows.surfaces.graphql.schema import make_schema
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 
 import pytest
 
@@ -199,3 +200,10 @@ def test_bounds_are_kept(put, tmp_path, monkeypatch):
     for name in "ab":
         (folder / f"{name}.graphql").write_text(f"query {name} {{ a }}")
     assert "it holds more than 1 documents" in run("import", folder, "--into", tmp_path, code=2)
+
+
+def test_without_the_extra_it_says_what_to_install(put, tmp_path, monkeypatch):
+    """And writes nothing."""
+    monkeypatch.setitem(sys.modules, "narrows.surfaces.graphql.schema", None)
+    assert "pip install 'narrows[graphql]'" in run("import", put(apollo({})), "--into", tmp_path / "queries", code=2)
+    assert not (tmp_path / "queries").exists()
