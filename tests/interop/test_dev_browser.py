@@ -309,3 +309,85 @@ def test_what_a_copilot_asks_for_is_confirmed_by_the_made_up_person(visit, dev):
     live.press("Enter")
     window.page.get_by_text("201 Created").wait_for()
     assert "Tables.book" in window.page.locator("#result").inner_text()
+
+
+def test_a_document_is_tried_by_a_form_of_its_variables(visit):
+    """It is found on the index, shows its source and hash, and is called with what was typed, by keyboard alone."""
+    window = visit()
+    window.open("/graphql/lunch")
+    window.page.get_by_text("The document", exact=True).wait_for()
+    assert re.search(r"Id\nsha256:[0-9a-f]{64}", window.page.locator(".declared").inner_text())
+    window.send()
+    window.page.get_by_text("200 OK").wait_for()
+    answer = json.loads(window.page.locator("#result pre").first.inner_text())
+    assert set(answer) == {"data"}
+    window.shot("document")
+    window.write("team_id", "none")
+    window.send()
+    team = window.page.locator("[name='/variables/team_id']")
+    window.page.locator("[name='/variables/team_id'][aria-invalid=true]").wait_for()
+    assert team.and_(window.page.locator(":focus")).count() == 1
+    assert window.complaints == [] or all("400" in said for said in window.complaints)
+
+
+def test_a_mutation_document_is_rehearsed_by_its_form(visit):
+    """Its effects are told as those of any write, under the name of the document."""
+    window = visit()
+    window.open("/graphql/book")
+    window.choose("rehearse")
+    window.send()
+    text = window.page.locator("#result").inner_text()
+    assert "200 OK" in text
+    assert "Tables.book" in text
+    assert "Receipt" in text
+    window.shot("document-rehearsed")
+
+
+def test_any_text_is_tried_and_what_is_wrong_is_told_beside_it(visit):
+    """A developer reads the schema, writes a query with variables, and mends what is marked, without a mouse."""
+    window = visit()
+    window.tab_to(window.page.get_by_role("link", name="Ask anything else"))
+    window.press("Enter")
+    text = window.page.get_by_label("Query or mutation")
+    text.wait_for()
+    schema = window.page.locator("details pre")
+    window.tab_to(window.page.locator("summary"))
+    window.press("Enter")
+    assert "type Query" in schema.inner_text()
+    window.shot("schema")
+    window.press("Enter")
+    window.send()
+    window.page.get_by_text("200 OK").wait_for()
+    assert '"__typename": "Query"' in window.page.locator("#result pre").inner_text()
+    window.write("Query or mutation", "query ($team: Long!) { team_bookings(team_id: $team) { id nothing } }")
+    window.write("Variables", '{"team": 7}')
+    window.send()
+    fault = window.page.locator("#text-fault")
+    fault.wait_for()
+    assert "Cannot query field 'nothing' on type" in fault.inner_text()
+    assert text.get_attribute("aria-invalid") == "true"
+    assert text.and_(window.page.locator(":focus")).count() == 1
+    window.shot("text-wrong")
+    window.press("Control+a")
+    window.page.keyboard.type("query ($team: Long!) { team_bookings(team_id: $team) { id } }")
+    window.send()
+    window.page.get_by_text("200 OK").wait_for()
+    assert '"team_bookings"' in window.page.locator("#result pre").inner_text()
+    assert text.get_attribute("aria-invalid") is None
+    window.shot("text")
+    assert all(url.startswith(f"{window.dev.origin}/") for url in window.requests)
+
+
+def test_the_text_that_was_written_outlives_a_reload(visit, dev):
+    """A change of the BFF starts it anew, and takes nothing from who writes."""
+    window = visit()
+    window.page.goto(f"{dev.origin}/dev/graphql")
+    window.page.get_by_label("Query or mutation").wait_for()
+    window.write("Query or mutation", "{ __typename }  # mine")
+    whole = dev.app.read_text()
+    try:
+        dev.app.write_text(f"{whole}\n# changed\n")
+        window.page.get_by_text("reloaded at").wait_for()
+        assert window.page.get_by_label("Query or mutation").input_value() == "{ __typename }  # mine"
+    finally:
+        dev.app.write_text(whole)
