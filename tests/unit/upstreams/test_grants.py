@@ -60,6 +60,8 @@ async def test_a_token_that_was_made_is_recorded_once(world: World) -> None:
             "after": None,
             "digest": None,
             "account": None,
+            "operation": None,
+            "shape": [],
         }
     ]
 
