@@ -95,9 +95,11 @@ async def test_arguments_become_what_the_handler_gets() -> None:
 
 
 async def test_a_value_that_has_its_type_already_stays_what_it_is() -> None:
-    """Variables were decoded before: an object, a time and an exact number come as such."""
+    """Variables were decoded before: an object, which each field has for itself, a time and an exact number."""
     wanted, at = Order(team_id=7), datetime.datetime(2026, 11, 25, tzinfo=datetime.UTC)
-    assert (await resolved(ORDER, {"team_id": 7, "wanted": wanted}))["wanted"] is wanted
+    own = (await resolved(ORDER, {"team_id": 7, "wanted": wanted}))["wanted"]
+    assert own == wanted
+    assert own is not wanted
     assert (await resolved(READ, {"team_id": 7, "at": at}))["at"] == at
     assert (await resolved(EXACT, {"thing_id": uuid.UUID(int=7)}))["thing_id"] == uuid.UUID(int=7)
 
