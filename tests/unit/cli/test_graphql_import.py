@@ -207,3 +207,15 @@ def test_without_the_extra_it_says_what_to_install(put, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "narrows.surfaces.graphql.schema", None)
     assert "pip install 'narrows[graphql]'" in run("import", put(apollo({})), "--into", tmp_path / "queries", code=2)
     assert not (tmp_path / "queries").exists()
+
+
+def test_a_folder_is_bounded_as_a_manifest_is(tmp_path, monkeypatch):
+    """Many files, each of them small enough, would fill the memory: their sizes count together."""
+    monkeypatch.setattr(manifest, "MOST_BYTES", 40)
+    given = tmp_path / "given"
+    given.mkdir()
+    for name in "abc":
+        (given / f"{name}.graphql").write_text(f"query {name} {{ a }}\n")
+    said = run("import", given, "--into", tmp_path / "queries", code=2)
+    assert f"{given}: its documents are longer than 40 bytes together" in said
+    assert not (tmp_path / "queries").exists()

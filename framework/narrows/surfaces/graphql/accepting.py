@@ -8,6 +8,8 @@ from functools import lru_cache
 RESPONSE = "application/graphql-response+json"
 LEGACY = "application/json"
 _KEPT = 256
+_READ = 2048
+"""Of a longer header the rest is not read: it comes before anybody looks at credentials."""
 
 
 def media_of(accept: Sequence[str]) -> str | None:
@@ -19,7 +21,7 @@ def media_of(accept: Sequence[str]) -> str | None:
     if not accept:
         return RESPONSE
     text = ",".join(accept)
-    return _kept(text) if len(text) <= _KEPT else _best(text)
+    return _kept(text) if len(text) <= _KEPT else _best(text[:_READ])
 
 
 def media_for(headers: Iterable[tuple[bytes, bytes]]) -> str:

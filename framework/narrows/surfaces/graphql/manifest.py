@@ -15,7 +15,7 @@ from narrows.errors import NarrowsError
 Form = Literal["apollo", "relay"]
 APOLLO = "apollo-persisted-query-manifest"
 MOST_BYTES = 16 * 1024 * 1024
-"""A manifest, or a schema, that is longer is not even read to its end."""
+"""A manifest, a schema, or the documents of a folder together: what is longer is not even read to its end."""
 MOST = 2000
 """The most documents that are taken at once."""
 
@@ -85,9 +85,14 @@ def _files(folder: Path) -> Iterator[Listed]:
     found = sorted(folder.rglob("*.graphql"))
     if len(found) > MOST:
         raise ManifestError(f"{folder}: it holds more than {MOST} documents. Remedy: name a folder within it.")
+    size = 0
     for file in found:
         if file.is_symlink() or not file.is_file():
             raise ManifestError(f"{file}: it is a link, or no file. Remedy: put the document itself there.")
+        size += file.stat().st_size
+        if size > MOST_BYTES:
+            rule = f"its documents are longer than {MOST_BYTES} bytes together"
+            raise ManifestError(f"{folder}: {rule}. Remedy: name a folder within it.")
         yield Listed(where=str(file), body=text_of(file))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from graphql import (
     DocumentNode,
+    EnumValueNode,
     FieldNode,
     FloatValueNode,
     GraphQLError,
@@ -93,6 +94,10 @@ class _Emptying(Visitor):
     def enter_float_value(self, *_: Any) -> Any:
         """A number with a fraction."""
         return FloatValueNode(value="0")
+
+    def enter_enum_value(self, *_: Any) -> Any:
+        """A word: nothing says that it is one of the schema's."""
+        return EnumValueNode(value="_")
 
     def enter_list_value(self, *_: Any) -> Any:
         """A list: how many stand in it is a value too."""

@@ -61,6 +61,8 @@ def test_a_request_without_a_caller_is_put_down_too():
     "value",
     [
         '"Anna Berg"',
+        "ANNA_BERG_4711",
+        "[ANNA, BERG]",
         '"""Anna\n Berg"""',
         "4711",
         "47.11",
