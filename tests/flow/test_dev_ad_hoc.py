@@ -96,6 +96,7 @@ async def test_what_is_wrong_with_a_text_is_told_at_its_place(tmp_path):
         )
         for text, said in {
             "{\n  nothing }": "Line 2, column 3: Cannot query field 'nothing' on type 'Query'.",
+            "{ abut }": "Line 1, column 3: Cannot query field 'abut' on type 'Query'. Did you mean 'about'?",
             "{ about } { about }": "Line 1, column 1: it has 2 operations",
             "subscription { about }": "Line 1, column 1: it is a subscription",
             "type A { a: Int }": "it defines types",
@@ -108,6 +109,7 @@ async def test_what_is_wrong_with_a_text_is_told_at_its_place(tmp_path):
             status, [(pointer, detail), *_] = told(await ask(visitor, text))
             assert (status, pointer) == (400, field), text
             assert said in detail, (text, detail)
+            assert not detail.endswith("?.")
         wrong = "query ($t: Long!) { bookings(team_id: $t) { id } }"
         assert told(await ask(visitor, wrong, variables={"t": 0, "u": 1}))[1][0][0].startswith("/variables/")
         assert told(await ask(visitor, wrong, operationName="other"))[1][0][0] == "/body/operationName"

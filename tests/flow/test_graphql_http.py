@@ -525,3 +525,15 @@ async def test_without_graphql_its_paths_are_like_any_other(tmp_path: Path) -> N
             got = await one.ask("/graphql", method)
             assert (got.status, got.kind) == (404, "not-found")
         assert one.records.calls()[-1]["way"] == "rest"
+
+
+async def test_what_a_client_has_to_change_is_told() -> None:
+    """Variables that are no JSON at their place; text of a registered document with the id in its place."""
+    async with site() as one:
+        pythonic = quote("{'team_id': 7}")
+        broken = error(await one.ask(f"/graphql/soup?variables={pythonic}", "GET"))
+        text = error(await by(query=SOUP)(one))
+    assert broken["detail"] == "What stands at /variables is not valid JSON in UTF-8 (RFC 8259)."
+    assert broken["remedy"].startswith("Send a JSON object there, ")
+    assert text["remedy"].startswith("Send `documentId` in place of `query`: ")
+    assert 'documents = "match"' in text["remedy"]

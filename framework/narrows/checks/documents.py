@@ -20,6 +20,10 @@ def graphql_refusals(bff: Bff) -> Iterator[Refusal]:
     surface = bff.graphql_surface
     if surface is not None:
         yield from _bounds(bff, surface)
+        if surface.before is not None:
+            rule = f"bff.graphql() is called a second time, after {surface.before}"
+            remedy = "write one of them, with all that both say"
+            yield Refusal(code="graphql-twice", subject=bff.name, where=surface.where, rule=rule, remedy=remedy)
         return
     found: list[Declared | Join] = [*bff.documents, *bff.joins]
     for declared in found:

@@ -12,6 +12,7 @@ from typing import get_args
 import msgspec
 
 from narrows.audit.keys import key_faults
+from narrows.checks import form_refusals
 from narrows.checks.handlers import handler_refusals
 from narrows.cli.checking_connectors import gate_refusals, read_files, template_refusals
 from narrows.declare.bff import Bff
@@ -59,8 +60,13 @@ class Check:
         found += handler_refusals(self.bff)
         gate = Gate.of(self.bff)
         found += gate.refusals
-        found += gate_refusals(self.bff, gate, self._written, self._with_registry(), self._documents or ())
+        if self._is_formed():  # a policy is asked of declarations, not of what is none
+            found += gate_refusals(self.bff, gate, self._written, self._with_registry(), self._documents or ())
         return _told_once(found)
+
+    def _is_formed(self) -> bool:
+        """Whether each guard is of its kind; where one is not, such as `roles=...`, each start tells it."""
+        return not any(any(form_refusals(one)) for one in (*self.bff.endpoints, *(self._documents or ())))
 
     def _with_registry(self) -> Settings | None:
         """The settings with their secrets, if the registry is to be read."""

@@ -145,6 +145,7 @@ class Bff:
             aliases=aliases,
             tokens=tokens,
             ceiling=ceiling,
+            before=self.graphql_surface.where if self.graphql_surface is not None else None,
         )
 
     def document(self, name: str, *, ids: Sequence[str] = (), **guards: Unpack[Guards]) -> None:

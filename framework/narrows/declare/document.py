@@ -28,7 +28,8 @@ class Join(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 class Graphql(msgspec.Struct, frozen=True, kw_only=True):
     """What a BFF says of its GraphQL: Strawberry fields of its own by type, the folder of its documents, its bounds.
 
-    `ceiling` is the most that one document may cost (`0.50 EUR`), None: nothing that costs.
+    `ceiling` is the most that one document may cost (`0.50 EUR`), None: nothing that costs. `before` is where it was
+    said first, if it was said twice.
     """
 
     where: str
@@ -38,6 +39,7 @@ class Graphql(msgspec.Struct, frozen=True, kw_only=True):
     aliases: int = 15
     tokens: int = 1000
     ceiling: str | None = None
+    before: str | None = None
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -10,6 +10,10 @@ from narrows.errors import ConnectorRefused, DocumentRequired, PersonRequired, S
 from narrows.pipeline.challenge import challenge
 from narrows.settings import ConnectorState, Settings
 
+_BY_ID = (
+    "Send `documentId` in place of `query`: the name of the document, or `sha256:` and the hash of its text; "
+    '`documents = "match"` in the record of the connector lets it send the text of registered documents too.'
+)
 _BASE_PATH = (
     "Use a base path that its state allows, or have it approved. "
     "States: draft (sandbox only), trial (reads and rehearsals), live."
@@ -40,7 +44,7 @@ def check_state(connector: Connector, mode: Mode, *, write: bool) -> None:
 def check_ladder(connector: Connector, posed: Posed | None) -> None:
     """Refuse query text of a program that may name documents by their id alone. Raises `DocumentRequired`."""
     if posed is not None and posed.text is not None and connector.documents == "id":
-        raise DocumentRequired("The record of the connector lets it name documents by their id alone.")
+        raise DocumentRequired("The record of the connector lets it name documents by their id alone.", remedy=_BY_ID)
 
 
 def check_credentials(connector: Connector, now: float) -> None:

@@ -32,7 +32,7 @@ def parse(body: bytes, depth: int, found: list[FieldError], pointer: str = "/bod
 
     `pointer` says what the body is.
     """
-    _check_depth(body, depth)
+    _check_depth(body, depth, pointer)
     doubled: list[_Twice] = []
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -49,13 +49,20 @@ def parse(body: bytes, depth: int, found: list[FieldError], pointer: str = "/bod
         plain = json.loads(text, object_pairs_hook=once, parse_int=_int, parse_float=_float, parse_constant=_constant)
         _check_surrogates(body, plain)
     except (ValueError, RecursionError):
-        raise MalformedRequest("The body is not valid JSON in UTF-8 (RFC 8259).") from None
+        raise _malformed(pointer, "is not valid JSON in UTF-8 (RFC 8259).") from None
     if doubled:
         found += [FieldError(place, "The key stands twice.", "Send each key once.") for place in _twice(plain, pointer)]
     return plain
 
 
-def _check_depth(body: bytes, depth: int) -> None:
+def _malformed(pointer: str, rule: str) -> MalformedRequest:
+    if pointer == "/body":
+        return MalformedRequest(f"The body {rule}")
+    remedy = 'Send a JSON object there, with its names and texts in double quotes, as in {"limit": 5}.'
+    return MalformedRequest(f"What stands at {pointer} {rule}", remedy=remedy)
+
+
+def _check_depth(body: bytes, depth: int, pointer: str) -> None:
     """Few brackets cannot nest deep; only a body with many is counted with care."""
     if body.count(b"[") + body.count(b"{") <= depth:
         return
@@ -63,7 +70,7 @@ def _check_depth(body: bytes, depth: int) -> None:
     for bracket in _BRACKET.finditer(_TEXT.sub(b"", body)):
         level += 1 if bracket[0] in b"[{" else -1
         if level > depth:
-            raise MalformedRequest(f"The body nests deeper than {depth} levels.")
+            raise _malformed(pointer, f"nests deeper than {depth} levels.")
 
 
 def _check_surrogates(body: bytes, plain: Any) -> None:

@@ -286,3 +286,16 @@ def test_a_connector_may_name_a_document(tmp_path, monkeypatch):
     assert found(target) == [("connector-outside", "connector app", "connectors/app.toml:11")]
     (tmp_path / "queries" / "Soup.graphql").write_text("query Soup { nothing }")
     assert {code for code, _, _ in found(target)} == {"document-invalid"}
+
+
+def test_what_an_import_leaves_open_is_told_and_no_stack(tmp_path, monkeypatch):
+    """The line that `narrows graphql import` prints, as it stands; no policy is asked of it."""
+    monkeypatch.setattr(
+        "tests.unit.cli.graphql_lunch.DECLARED", 'bff.document("{name}", roles=..., scope=..., rate=...)'
+    )
+    target = write_graphql(tmp_path, "check_imported", monkeypatch, Soup=SERVED)
+    write_policy(tmp_path / "policy")
+    (tmp_path / "connectors").mkdir()
+    (tmp_path / "connectors" / "page.toml").write_text(RECORD, encoding="utf-8")
+    told = {(code, subject) for code, subject, _ in found(target)}
+    assert told >= {(code, "lunch.Soup") for code in ("roles-unclear", "scope-unclear", "rate-unclear")}

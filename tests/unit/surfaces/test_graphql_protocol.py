@@ -199,6 +199,17 @@ def test_a_parameter_of_a_query_stands_once_and_is_known() -> None:
     assert pointers_in_query(sent) == ["/query/documentId", "/query/a~1b", "/query/operationname"]
 
 
+def test_a_variable_beside_variables_is_told_where_it_goes() -> None:
+    """And so is an id under the name that another server gave it."""
+    for ask in (lambda: posted({"id": "soup", "team_id": 7}), lambda: got(id="soup", team_id="7")):
+        with pytest.raises(InvalidInput) as caught:
+            ask()
+        place = caught.value.errors[0].pointer.partition("/id")[0]
+        assert [one.pointer for one in caught.value.errors] == [f"{place}/id", f"{place}/team_id"]
+        for one in caught.value.errors:
+            assert one.remedy.startswith("A variable goes into `variables`, the id into `documentId`; ")
+
+
 @pytest.mark.parametrize("body", [[], [{"documentId": "soup"}], [{"query": TEXT}] * 1000])
 def test_a_batch_is_refused_as_one_request(body: Any) -> None:
     """One answer for all of them, and nothing runs."""

@@ -109,6 +109,14 @@ def _template(preparing: Preparing) -> str:
     return preparing.endpoint.within or f"bff:{preparing.endpoint.bff}"
 
 
+def _within_remedy(preparing: Preparing) -> str:
+    document = preparing.endpoint.document
+    if document is None:
+        return 'write within="team:{team_id}" with a parameter, or "team:{booking.team_id}" with a field of `given`'
+    variables = ", ".join(document.variables.__struct_fields__) or "none"
+    return f'write within="team:{{team_id}}" with a variable of the document; it has: {variables}'
+
+
 def _domain(preparing: Preparing) -> Domain:
     """Make the domain ready."""
     template, sendables = _template(preparing), preparing.ground.sendables
@@ -120,6 +128,6 @@ def _domain(preparing: Preparing) -> Domain:
         preparing.refuse(
             "within-unclear",
             f"within={template!r} does not lead to one value ({missing})",
-            'write within="team:{team_id}" with a parameter, or "team:{booking.team_id}" with a field of `given`',
+            _within_remedy(preparing),
         )
         return Domain(template, "none")

@@ -88,9 +88,14 @@ class AdHoc:
 def _told(place: str, refusals: Iterable[Refusal]) -> list[FieldError]:
     """The reasons as a client reads them; those about the text as a whole have no place in it."""
     return [
-        FieldError(f"{place}/query", f"{_at(one)}{one.rule.rstrip('.')}.", f"{one.remedy[:1].upper()}{one.remedy[1:]}.")
+        FieldError(f"{place}/query", f"{_at(one)}{_sentence(one.rule)}", f"{one.remedy[:1].upper()}{one.remedy[1:]}.")
         for one in list(refusals)[:CAP]
     ]
+
+
+def _sentence(said: str) -> str:
+    """It ends once; graphql-core asks `Did you mean …?` too."""
+    return said if said.endswith((".", "?")) else f"{said}."
 
 
 def _at(refusal: Refusal) -> str:

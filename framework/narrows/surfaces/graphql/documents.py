@@ -41,6 +41,8 @@ from narrows.surfaces.graphql.variables import Variables, variables_of
 # What a schema holds is for those who write documents: `narrows graphql schema` shows it.
 _RULES = (*specified_rules, NoSchemaIntrospectionCustomRule)
 
+_FIT = "correct the document; `narrows graphql schema` prints what it can ask for"
+
 
 def make_documents(bff: Bff, schema: Schema) -> list[Endpoint]:
     """The documents of a BFF as endpoints. Raises `StartRefused` with all that do not hold, and why."""
@@ -88,7 +90,7 @@ def parsed_of(source: Source, bounds: Graphql, schema: Schema) -> Parsed | None:
         refuse_large(source, parsed, bounds)
     if not source.refusals:
         for wrong in validate(schema.core, tree, specified_rules if source.ad_hoc else _RULES):
-            source.refuse("document-invalid", wrong.message, "correct the document", wrong)
+            source.refuse("document-invalid", wrong.message, _FIT, wrong)
     return None if source.refusals else parsed
 
 

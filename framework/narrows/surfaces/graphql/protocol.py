@@ -106,7 +106,18 @@ def _refused(body: bytes, depth: int) -> MalformedRequest | InvalidInput:
         return MalformedRequest("Several requests came at once.", remedy="Send one request, as a JSON object.")
     if isinstance(plain, dict) and "extensions" in plain:
         plain["extensions"] = _known(plain["extensions"])
-    return InvalidInput(errors=(found + collect(plain, _Shown, "/body"))[:CAP])
+    asides: list[FieldError] = []
+    if isinstance(plain, dict):
+        asides = [_aside(f"/body/{escape(key)}") for key in plain if key not in _KNOWN]
+        plain = {key: value for key, value in plain.items() if key in _KNOWN}
+    return InvalidInput(errors=(found + asides + collect(plain, _Shown, "/body"))[:CAP])
+
+
+def _aside(pointer: str) -> FieldError:
+    """What stands beside the members of a request: as a rule a variable, or the id under the name of another server."""
+    error = unknown(pointer, _KNOWN)
+    means = "A variable goes into `variables`, the id into `documentId`; anything else: remove it."
+    return msgspec.structs.replace(error, remedy=f"{means} Known are: {', '.join(_KNOWN)}.")
 
 
 def from_query(sent: Iterable[tuple[str, str]], depth: int, name: str | None) -> Wanted:
@@ -115,7 +126,7 @@ def from_query(sent: Iterable[tuple[str, str]], depth: int, name: str | None) ->
     found: list[FieldError] = []
     for key, text in sent:
         if key not in _KNOWN:
-            found.append(unknown(f"/query/{escape(key)}", _KNOWN))
+            found.append(_aside(f"/query/{escape(key)}"))
         elif key in texts:
             found.append(FieldError(f"/query/{key}", "It came more than once.", "Send it once."))
         else:

@@ -111,7 +111,9 @@ class Types:
             return self._refused(place, "GraphQL has no type for it")
         if info.max_length is None and way == "output":
             rule = f"the list at `{place.path}` may be of any length"
-            self.names.refuse("graphql-list-open", place, rule, "write Annotated[list[…], Meta(max_length=…)]")
+            self.names.refuse(
+                "graphql-list-open", place, rule, "write Annotated[list[…], Meta(max_length=100)], with Meta of msgspec"
+            )
         return list[self._of(info.item_type, place, way)]  # type: ignore[misc]
 
     def _union(self, members: list[Any], every: tuple[Any, ...], place: Place, way: Direction) -> Any:

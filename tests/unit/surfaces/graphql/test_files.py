@@ -174,6 +174,31 @@ def test_bounds_that_bound_nothing_are_refused(tmp_path: Path, bounds: dict[str,
     assert found.rule.startswith(f"`{next(iter(bounds))}` is no ")
 
 
+def test_graphql_that_is_said_twice_is_refused(tmp_path: Path) -> None:
+    """The bounds of one would silently replace those of the other."""
+    bff = make_bff(tmp_path)
+    bff.graphql(queries=str(tmp_path))
+    with pytest.raises(StartRefused) as caught:
+        Application(bff, make_settings())
+    [found] = caught.value.refusals
+    assert (found.code, found.subject) == ("graphql-twice", "cafe")
+    assert found.where.startswith(f"{__file__}:")
+    assert "kitchen.py:" in found.rule
+
+
+def test_within_of_a_document_that_names_no_variable_is_told_which_there_are(tmp_path: Path) -> None:
+    """A document has variables, and nothing that was read before."""
+    (tmp_path / "lunch.graphql").write_text(LUNCH, encoding="utf-8")
+    (tmp_path / "none.graphql").write_text("query none { __typename }", encoding="utf-8")
+    wrong = {**DOCUMENT, "within": "team:{teamId}"}
+    with pytest.raises(StartRefused) as caught:
+        Application(make_bff(tmp_path, {"lunch": wrong, "none": wrong}), make_settings())
+    assert [(one.code, one.subject, one.remedy.rpartition("; ")[2]) for one in caught.value.refusals] == [
+        ("within-unclear", "cafe.lunch", "it has: team"),
+        ("within-unclear", "cafe.none", "it has: none"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("ceiling", "starts"), [("0.03 EUR", True), ("0.029999 EUR", False), (None, False), ("9.00 CHF", False)]
 )
