@@ -1,6 +1,7 @@
 """Names of subjects, roles and domains, written so that no value can pass for another kind of name or a wildcard."""
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -8,6 +9,8 @@ ANY: Final = "*"
 """Any domain or any object in a policy; no encoded value can spell it."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+# Each field of a document is decided about under the names of one caller, often in one domain.
+_kept = lru_cache(4096, typed=True)
 
 
 def encode(text: str) -> str:
@@ -21,6 +24,7 @@ def encode(text: str) -> str:
     return quote(text.encode("utf-8", "surrogatepass"), safe="").replace(".", "%2E").replace("~", "%7E")
 
 
+@_kept
 def subject_name(issuer: str, sub: str) -> str:
     """Name of a caller: ``user:<issuer>|<sub>``, where the issuer is the name the settings give it."""
     return f"user:{encode(issuer)}|{encode(sub)}"
@@ -31,6 +35,7 @@ def role_name(name: str) -> str:
     return f"role:{encode(name)}"
 
 
+@_kept
 def domain_name(kind: str, value: str | int) -> str:
     """Name of a domain, such as ``team:7`` or ``bff:where2eat``, from a kind and a typed value."""
     return f"{encode(kind)}:{encode(value if isinstance(value, str) else str(value))}"
