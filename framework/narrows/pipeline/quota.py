@@ -77,18 +77,22 @@ def shown(counted: Counted, left: Left) -> int | None:
     return left.remaining + counted.times if policy.rate.is_concurrent else left.remaining
 
 
-def headers_of(counted: Sequence[Counted], each: Sequence[Left]) -> dict[str, str]:
-    """The headers of an answer: every policy, and what is left of those that are not shared."""
+def headers_of(policies: str, counted: Sequence[Counted], each: Sequence[Left]) -> dict[str, str]:
+    """The headers of an answer: every policy (see `policies_of`), and what is left of those that are not shared."""
     left = [
         _left(one.policy, one.bucket, remaining, left.resets_s)
         for one, left in zip(counted, each, strict=True)
         if (remaining := shown(one, left)) is not None
     ]
-    return _headers(counted, left)
+    return _headers(policies, left)
 
 
-def _headers(counted: Sequence[Counted], left: Sequence[str]) -> dict[str, str]:
-    policies = ", ".join([f"{policy.header};pk=:{bucket}:" for policy, bucket, _ in counted])
+def policies_of(counted: Sequence[Counted]) -> str:
+    """What a client reads of its policies; it is the same for each of its calls."""
+    return ", ".join([f"{policy.header};pk=:{bucket}:" for policy, bucket, _ in counted])
+
+
+def _headers(policies: str, left: Sequence[str]) -> dict[str, str]:
     return {POLICY: policies, LEFT: ", ".join(left)} if left else {POLICY: policies}
 
 
@@ -144,7 +148,7 @@ class Quotas:
         wait = str(max(1, math.ceil(allowed.retry_after_s)))
         return QuotaExceeded(
             f"{detail}: {', '.join(named)}.",
-            headers={"Retry-After": wait, **_headers(counted, lefts)},
+            headers={"Retry-After": wait, **_headers(policies_of(counted), lefts)},
             members={"violated-policies": named},
             remedy=_remedy([one.policy for one, _ in over]),
         )

@@ -10,15 +10,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 from narrows.call import Call, Mode, RateLeft
 from narrows.declare.endpoint import Endpoint
 from narrows.declare.rate import Rate
 from narrows.declare.types import Money
-from narrows.pipeline.quota import Counted, Policy, headers_of, policy_of, shown
-from narrows.pipeline.step import Preparing, Step, Who, who
+from narrows.pipeline.quota import Counted, Policy, headers_of, policies_of, policy_of, shown
+from narrows.pipeline.step import Preparing, Step, who
 from narrows.settings import Settings
 from narrows.stores import Allowed, Limiter, Wanted
+
+_KEPT = 128
+
+
+class _Whose(NamedTuple):
+    """All that the buckets of a call depend on beside its mode."""
+
+    tenant: str
+    connector: str
+    rates: tuple[Rate, ...]
+    issuer: str
+    subject: str
+
+
+class _Drawn(NamedTuple):
+    """What is drawn of for a call, as the limiter is asked for it, and what the client reads of the policies."""
+
+    counted: Sequence[Counted]
+    wanted: Sequence[Wanted]
+    policies: str
 
 
 def prepare(preparing: Preparing) -> Step | None:
@@ -32,17 +53,24 @@ def prepare(preparing: Preparing) -> Step | None:
     # What costs or writes does not go by one process's own count; in the sandbox nothing does.
     closed = endpoint.kind == "write" or preparing.ceiling is not None
 
-    async def rate(call: Call) -> None:
-        known = who(call)
+    # The same caller comes again, and the names of its buckets do not change.
+    @lru_cache(_KEPT)
+    def drawn(mode: Mode, whose: _Whose) -> _Drawn:
         counted = [
-            Counted(policy, quotas.bucket(key + _whose(policy.rate, known)), times)
-            for policy, key, times in buckets(call.mode, known)
+            Counted(policy, quotas.bucket(key + _part(policy.rate, whose)), times)
+            for policy, key, times in buckets(mode, whose)
         ]
         wanted = [(one.bucket, one.policy.rate) for one in counted for _ in range(one.times)]
+        return _Drawn(tuple(counted), tuple(wanted), policies_of(counted))
+
+    async def rate(call: Call) -> None:
+        caller, connector, _ = who(call)
+        whose = _Whose(connector.tenant, connector.id, connector.rates, caller.issuer, caller.subject)
+        counted, wanted, policies = drawn(call.mode, whose)
         allowed = await _take(call, limiter, wanted, strict=closed and call.mode != "sandbox")
         if not allowed.allowed:
             raise quotas.refuse(call, counted, allowed, kind="rate", detail="Used up")
-        call.limits = headers_of(counted, allowed.each)
+        call.limits = headers_of(policies, counted, allowed.each)
         call.rates_left = tuple(
             RateLeft(one.policy.name, shown(one, left)) for one, left in zip(counted, allowed.each, strict=True)
         )
@@ -64,7 +92,7 @@ async def _take(call: Call, limiter: Limiter, wanted: Sequence[Wanted], *, stric
     return allowed
 
 
-def _buckets(preparing: Preparing) -> Callable[[Mode, Who], Iterator[tuple[Policy, str, int]]]:
+def _buckets(preparing: Preparing) -> Callable[[Mode, _Whose], Iterator[tuple[Policy, str, int]]]:
     """Each rate that holds for a call, with what does not depend on whose bucket it is, and how much is drawn of it.
 
     Neither version nor purpose of the connector is in it, nor the way in: whoever changes one would have the rate anew.
@@ -81,11 +109,11 @@ def _buckets(preparing: Preparing) -> Callable[[Mode, Who], Iterator[tuple[Polic
         for mode, bucket in drawn.items()
     }
 
-    def buckets(mode: Mode, known: Who) -> Iterator[tuple[Policy, str, int]]:
+    def buckets(mode: Mode, whose: _Whose) -> Iterator[tuple[Policy, str, int]]:
         yield from own[mode]
-        for policy in map(_over_all, dict.fromkeys(known.connector.rates)):
+        for policy in map(_over_all, dict.fromkeys(whose.rates)):
             yield policy, f"rate|connector|{drawn[mode]}|{policy.rate}|", _weight(endpoint, policy.rate, fields)
-        for policy in tenants.get(known.connector.tenant, ()):
+        for policy in tenants.get(whose.tenant, ()):
             yield policy, f"rate|tenant|{drawn[mode]}|{policy.rate}|", _weight(endpoint, policy.rate, fields)
 
     return buckets
@@ -167,17 +195,16 @@ def _parsed(endpoint: Endpoint) -> list[Rate]:
     return list(found)
 
 
-def _whose(rate: Rate, known: Who) -> str:
+def _part(rate: Rate, whose: _Whose) -> str:
     """Whose bucket it is: within a tenant, but for the rates of a whole endpoint."""
-    caller, connector, _ = known
     match rate.per:
         case "endpoint":
             return ""
         case "tenant":
-            return connector.tenant
+            return whose.tenant
         case "connector":
-            return f"{connector.tenant}|{connector.id}"
-    return f"{connector.tenant}|{connector.id}|{caller.issuer}|{caller.subject}"
+            return f"{whose.tenant}|{whose.connector}"
+    return f"{whose.tenant}|{whose.connector}|{whose.issuer}|{whose.subject}"
 
 
 def _ceiling(preparing: Preparing) -> Money | None:
