@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from narrows.errors import FieldError, MalformedRequest
@@ -19,6 +19,10 @@ _DIGITS = 64
 # A text that never ends is one text up to the end: else each of its quotes would be looked at as the start of another.
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[][{}]")
+
+
+class _TwiceError(Exception):
+    """A key stands twice in an object."""
 
 
 class _Twice(dict[str, Any]):
@@ -33,25 +37,17 @@ def parse(body: bytes, depth: int, found: list[FieldError], pointer: str = "/bod
     `pointer` says what the body is.
     """
     _check_depth(body, depth, pointer)
-    doubled: list[_Twice] = []
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) == len(pairs):
-            return made
-        odd = _Twice(made)
-        odd.keys_twice = tuple(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-        doubled.append(odd)
-        return odd
-
     try:
         text = body.decode("utf-8")
-        plain = json.loads(text, object_pairs_hook=once, parse_int=_int, parse_float=_float, parse_constant=_constant)
+        try:
+            plain = _once.decode(text)
+        except _TwiceError:
+            plain = _twice_too.decode(text)
+            places = _twice(plain, pointer)
+            found += [FieldError(place, "The key stands twice.", "Send each key once.") for place in places]
         _check_surrogates(body, plain)
     except (ValueError, RecursionError):
         raise _malformed(pointer, "is not valid JSON in UTF-8 (RFC 8259).") from None
-    if doubled:
-        found += [FieldError(place, "The key stands twice.", "Send each key once.") for place in _twice(plain, pointer)]
     return plain
 
 
@@ -102,3 +98,24 @@ def _float(digits: str) -> float:
 
 def _constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
+
+
+def _with_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = _Twice(pairs)
+    made.keys_twice = tuple(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+    return made
+
+
+def _without_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise _TwiceError
+    return made
+
+
+def _decoder(make: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=make, parse_int=_int, parse_float=_float, parse_constant=_constant)
+
+
+# Made once: to make a decoder takes longer than to read what most requests send.
+_once, _twice_too = _decoder(_without_twice), _decoder(_with_twice)
