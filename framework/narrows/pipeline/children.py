@@ -80,6 +80,6 @@ class Children:
         else:
             selected = self._selected.get(call.endpoint.id, {})
         allowed = selected.get(endpoint, 0)
-        if sum(child.endpoint.id == endpoint for child in call.children) >= allowed:
+        if [child.endpoint.id for child in call.children].count(endpoint) >= allowed:
             raise OperationRefused(f"{call.endpoint.id}: {endpoint} is refused: it selects it {allowed} time(s)")
         return self._entries[endpoint]

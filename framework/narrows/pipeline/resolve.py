@@ -41,7 +41,8 @@ def prepare(preparing: Preparing) -> Step | None:
         found: list[FieldError] = []
         for name, argument in taken.items():
             arguments[name] = argument.read(given, found)
-        found += [unknown(f"{at}/{escape(name)}", taken) for name in given if name not in taken]
+        if not given.keys() <= taken.keys():
+            found += [unknown(f"{at}/{escape(name)}", taken) for name in given if name not in taken]
         if body is not None and shared and not found:
             found += differing(arguments[body.name], arguments, shared, f"{at}/{body.name}")
         if found:

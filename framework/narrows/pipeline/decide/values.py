@@ -69,7 +69,10 @@ class Domain(msgspec.Struct, frozen=True):
 
     def name(self, call: Call) -> str | None:
         """The domain of one call, such as `team:7`; None when its value is absent, or of a type that names nothing."""
-        value = self.value if self.get is None else msgspec.to_builtins(self.get(call))
+        value = self.value if self.get is None else self.get(call)
+        if type(value) is int or type(value) is str:
+            return domain_name(self.kind, value)
+        value = msgspec.to_builtins(value)
         if isinstance(value, bool) or not isinstance(value, str | int):
             return None
         return domain_name(self.kind, value)

@@ -27,7 +27,8 @@ async def side_by_side(asking: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     if len(asking) <= 1:
         return [await one for one in asking]
     first, *rest = asking
-    tasks = [asyncio.ensure_future(one) for one in rest]
+    begin = asyncio.get_running_loop().create_task
+    tasks = [begin(one) for one in rest]
     try:
         # The first needs no task of its own.
         return [await first, *[await task for task in tasks]]
