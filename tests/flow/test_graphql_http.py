@@ -527,9 +527,9 @@ async def test_without_graphql_its_paths_are_like_any_other(tmp_path: Path) -> N
         assert one.records.calls()[-1]["way"] == "rest"
 
 
-async def test_what_a_client_has_to_change_is_told() -> None:
+async def test_what_a_client_has_to_change_is_told(tmp_path: Path) -> None:
     """Variables that are no JSON at their place; text of a registered document with the id in its place."""
-    async with site() as one:
+    async with graphql_site(tmp_path) as one:
         pythonic = quote("{'team_id': 7}")
         broken = error(await one.ask(f"/graphql/soup?variables={pythonic}", "GET"))
         text = error(await by(query=SOUP)(one))

@@ -235,7 +235,7 @@ def documents_of(bff: Bff) -> list[Endpoint]:
     from narrows.surfaces.graphql.documents import make_documents  # an extra
     from narrows.surfaces.graphql.schema import make_schema
 
-    bff.compiled = tuple(make_documents(bff, make_schema(bff)))
+    bff.compiled = tuple(make_documents(bff, bff.graphql_surface, make_schema(bff)))
     return [*bff.compiled]
 
 

@@ -44,11 +44,8 @@ _RULES = (*specified_rules, NoSchemaIntrospectionCustomRule)
 _FIT = "correct the document; `narrows graphql schema` prints what it can ask for"
 
 
-def make_documents(bff: Bff, schema: Schema) -> list[Endpoint]:
+def make_documents(bff: Bff, surface: Graphql, schema: Schema) -> list[Endpoint]:
     """The documents of a BFF as endpoints. Raises `StartRefused` with all that do not hold, and why."""
-    surface = bff.graphql_surface
-    if surface is None:
-        return []
     sources, refusals = read_documents(bff, surface)
     refusals += id_refusals(bff)
     ceiling = Money.parse(surface.ceiling) if surface.ceiling is not None else None

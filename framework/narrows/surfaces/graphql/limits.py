@@ -142,10 +142,10 @@ class _Sizing:
 
 def _tokens(node: Node) -> int:
     """How many tokens a node has; comments are none."""
-    if node.loc is None:
-        return 0
-    token, count = node.loc.start_token, 1
-    while token is not node.loc.end_token and token.next is not None:
+    token = node.loc.start_token if node.loc is not None else None
+    last = node.loc.end_token if node.loc is not None else None
+    count = 1
+    while token is not last and token is not None:
         token = token.next
-        count += token.kind is not TokenKind.COMMENT
+        count += token is not None and token.kind is not TokenKind.COMMENT
     return count

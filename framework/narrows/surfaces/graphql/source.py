@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import takewhile
 from pathlib import Path
 
 from graphql import (
@@ -43,19 +44,10 @@ class Source:
         self.refusals.append(Refusal(code=code, subject=self.id, where=where, rule=rule, remedy=remedy))
 
     @property
-    def where(self) -> str:
-        """Where it begins: `file:line`."""
-        return f"{self.path}:1"
-
-    @property
     def description(self) -> str:
         """What its first lines say, those that begin with `#`."""
-        said: list[str] = []
-        for line in self.text.splitlines():
-            if not line.startswith("#"):
-                break
-            said.append(line.lstrip("#").strip())
-        return "\n".join(said).strip()
+        first = takewhile(lambda line: line.startswith("#"), self.text.splitlines())
+        return "\n".join(line.lstrip("#").strip() for line in first).strip()
 
 
 def _place(node: Node | GraphQLError | None) -> str:

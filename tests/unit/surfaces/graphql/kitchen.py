@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from narrows import Answer, Bff, Id, Input, Moment, Narrow, NumberId, PageSize, ShortText, Upstream, read, write
+from narrows.declare.document import Graphql
 from narrows.declare.endpoint import Endpoint
 from narrows.errors import Refusal, StartRefused
 from narrows.surfaces.graphql.documents import make_documents
@@ -142,12 +143,18 @@ def make_bff(queries: Path, documents: Mapping[str, Mapping[str, Any]] | None = 
     return bff
 
 
+def surface_of(bff: Bff) -> Graphql:
+    """What a BFF says of its GraphQL."""
+    assert bff.graphql_surface is not None
+    return bff.graphql_surface
+
+
 def compiled(folder: Path, source: str, name: str = "lunch", /, **over: Any) -> Endpoint:
     """One document as an endpoint."""
     bounds = {bound: over.pop(bound) for bound in ("depth", "aliases", "tokens", "ceiling") if bound in over}
     (folder / f"{name}.graphql").write_bytes(source.encode())
     bff = make_bff(folder, {name: DOCUMENT | over}, **bounds)
-    [made] = make_documents(bff, make_schema(bff))
+    [made] = make_documents(bff, surface_of(bff), make_schema(bff))
     return made
 
 

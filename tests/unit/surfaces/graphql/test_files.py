@@ -10,7 +10,7 @@ from narrows.errors import Refusal, StartRefused
 from narrows.surfaces.graphql.documents import make_documents
 from narrows.surfaces.graphql.schema import make_schema
 from narrows.surfaces.http import Application
-from tests.unit.surfaces.graphql.kitchen import DOCUMENT, FACTS, Kitchen, Menu, compiled, make_bff, refused
+from tests.unit.surfaces.graphql.kitchen import DOCUMENT, FACTS, Kitchen, Menu, compiled, make_bff, refused, surface_of
 from tests.unit.surfaces.site import make_settings
 
 LUNCH = "query lunch($team: Long!) { few(team_id: $team) }"
@@ -19,7 +19,7 @@ LUNCH = "query lunch($team: Long!) { few(team_id: $team) }"
 def why(bff: Bff) -> list[Refusal]:
     """Why the documents of a BFF do not start."""
     with pytest.raises(StartRefused) as caught:
-        make_documents(bff, make_schema(bff))
+        make_documents(bff, surface_of(bff), make_schema(bff))
     return list(caught.value.refusals)
 
 

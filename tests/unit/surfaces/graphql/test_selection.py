@@ -16,7 +16,7 @@ from narrows.declare.endpoint import Endpoint
 from narrows.declare.shape import bare, endpoint_shape, leaves
 from narrows.surfaces.graphql.documents import make_documents
 from narrows.surfaces.graphql.schema import make_schema
-from tests.unit.surfaces.graphql.kitchen import DOCUMENT, FACTS, GUARDS, Kitchen, Menu, compiled, make_bff
+from tests.unit.surfaces.graphql.kitchen import DOCUMENT, FACTS, GUARDS, Kitchen, Menu, compiled, make_bff, surface_of
 from tests.unit.surfaces.site import Got, site
 
 
@@ -223,7 +223,7 @@ async def test_a_join_is_answered_and_counted_for_each_of_its_places(tmp_path: P
     bff = shelf_bff(tmp_path)
     (tmp_path / "lunch.graphql").write_text(source, encoding="utf-8")
     bff.document("lunch", **DOCUMENT)
-    [made] = make_documents(bff, make_schema(bff))
+    [made] = make_documents(bff, surface_of(bff), make_schema(bff))
     assert [(use.operation.id, use.count) for use in made.uses or ()] == [("Kitchen.menu", 2)] * 3  # type: ignore[union-attr]
     async with site(bff=bff) as cafe:
         got = await cafe.ask('/graphql/lunch?variables={"team":7}')
@@ -264,7 +264,7 @@ def test_what_a_union_has_under_one_key_may_be_of_two_types(tmp_path: Path) -> N
         encoding="utf-8",
     )
     bff.document("lunch", **DOCUMENT)
-    [made] = make_documents(bff, make_schema(bff))
+    [made] = make_documents(bff, surface_of(bff), make_schema(bff))
     things = [
         {"weight": 100},
         {"weight": 5, "box": {"size": 9}},

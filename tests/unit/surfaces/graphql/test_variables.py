@@ -130,6 +130,13 @@ async def test_a_variable_in_several_places_holds_in_each(tmp_path: Path, value:
     assert (got.status == 200) if found is None else pointers(got) == found
 
 
+async def test_a_variable_in_several_places_may_be_left_out(tmp_path: Path) -> None:
+    """Each place then takes its own default."""
+    source = """query lunch($team: Long!, $n: Int) { few(team_id: $team, few: $n) counted(team_id: $team, most: $n) }"""
+    got = await called(tmp_path, source, {"team": 7})
+    assert got.json == {"data": {"few": 1, "counted": [10, 0]}}
+
+
 ORDER = """mutation lunch($team: Long!, $dish: ID!, $note: String, $size: size = large) {
   order(team_id: $team, order: {team_id: $team, lines: [{dish: $dish, note: $note}, {dish: "pie"}], size: $size}) {
     dishes size
@@ -206,6 +213,9 @@ def test_a_domain_over_what_is_no_variable_is_refused(tmp_path: Path, within: st
         ('mutation lunch($n: String) { order(team_id: 7, order: {team_id: 7, lines: [{dish: "a b", note: $n}]}) '
          "{ size } }", "document-literal"),
         ("query lunch { few(team_id: 7) @include(if: 1) }", "document-invalid"),
+        ("query lunch($n: Int) { few(team_id: {a: $n}) }", "document-invalid"),
+        ("mutation lunch($n: ID!) { order(team_id: 7, order: {team_id: 7, lines: {dish: $n}}) { size } }",
+         "document-variable"),
         ("query lunch { dishes(team_id: 7, since: \"today\") { id } }", "document-literal"),
         ("query lunch { dishes(team_id: 7, since: \"2026-11-25T12:00:00\") { id } }", "document-literal"),
     ],
