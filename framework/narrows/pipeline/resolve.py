@@ -15,6 +15,7 @@ from narrows.call import Call
 from narrows.declare.shape import Parameter, bare, leaves
 from narrows.declare.types import is_id
 from narrows.errors import FieldError, InvalidInput
+from narrows.pipeline.apart import apart
 from narrows.pipeline.differing import differing, shared_names
 from narrows.pipeline.fields import CAP, collect, escape, missing, unknown, wrong
 from narrows.pipeline.finite import odd_decimals
@@ -79,7 +80,7 @@ class _Argument:
         if value is None and self._default is None:
             return None
         try:
-            typed = msgspec.convert(_apart(value), self._type, str_keys=True)
+            typed = msgspec.convert(apart(value), self._type, str_keys=True)
         except (ValueError, OverflowError, RecursionError):
             plain = msgspec.to_builtins(value, str_keys=True)
             found += collect(plain, self._type, self._pointer) or [wrong(self._type, self._pointer)]
@@ -90,11 +91,6 @@ class _Argument:
         if self._spelled and _written(typed) != _written(value):
             found.append(wrong(self._type, self._pointer))
         return typed
-
-
-def _apart(value: Any) -> Any:
-    """A value that no other field has: of an object, msgspec would hand on the same one, changed and unchecked."""
-    return msgspec.to_builtins(value, str_keys=True) if isinstance(value, msgspec.Struct | list | dict) else value
 
 
 def _written(value: Any) -> Any:

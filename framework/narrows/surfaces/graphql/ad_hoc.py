@@ -77,7 +77,7 @@ class AdHoc:
     def _endpoint(self, source: Source, parsed: Parsed) -> Endpoint | None:
         asked = [one.name for one in Selecting(self._schema, parsed).roots()]
         if all(name.startswith("__") for name in asked):
-            return _introspection(self._schema, parsed)
+            return _introspection(self._schema, parsed, self._plan.settings.limits.json_depth)
         if any(name in _SCHEMA for name in asked):
             rule = "it asks for data and for the schema at once"
             source.refuse("document-invalid", rule, "ask for the schema apart", parsed.operation)
@@ -103,12 +103,12 @@ def _at(refusal: Refusal) -> str:
     return f"Line {where[1]}, column {where[2]}: " if len(where) == 3 else ""
 
 
-def _introspection(schema: Schema, parsed: Parsed) -> Endpoint:
+def _introspection(schema: Schema, parsed: Parsed, depth: int) -> Endpoint:
     """What tells of the schema and of nothing else, to whoever holds a token: an endpoint of Narrows."""
 
     async def introspection(call: Call) -> Page:
         """Tell of the schema."""
-        result = execute_sync(schema.core, parsed.tree, variable_values=_variables(call))
+        result = execute_sync(schema.core, parsed.tree, variable_values=_variables(call, depth))
         if result.errors:
             wrong = [FieldError("/variables", one.message, "Send what the text asks for.") for one in result.errors]
             raise InvalidInput(errors=wrong[:CAP])
@@ -123,9 +123,9 @@ def _introspection(schema: Schema, parsed: Parsed) -> Endpoint:
     return own.endpoints[0]
 
 
-def _variables(call: Call) -> dict[str, object]:
+def _variables(call: Call, depth: int) -> dict[str, object]:
     found: list[FieldError] = []
-    values = parse(call.raw.variables or b"{}", CAP, found)
+    values = parse(call.raw.variables or b"{}", depth, found, "/variables")
     if found or not isinstance(values, dict):
         raise InvalidInput(errors=found or [FieldError("/variables", "It must be an object.", "Send a JSON object.")])
     return values

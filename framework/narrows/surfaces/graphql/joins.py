@@ -14,6 +14,7 @@ from narrows.call import Call
 from narrows.child import ChildCall
 from narrows.current import current
 from narrows.errors import FieldError, InvalidInput, OperationRefused
+from narrows.pipeline.apart import apart
 from narrows.pipeline.handle import HandlerFault
 from narrows.plan.entries import allowance_of
 from narrows.surfaces.graphql.added import Added
@@ -83,7 +84,7 @@ def _decoded(added: Added, call: Call, arguments: Mapping[str, Any]) -> dict[str
             values[name] = parameter.default
             continue
         try:
-            values[name] = msgspec.convert(given, parameter.type)
+            values[name] = msgspec.convert(apart(given), parameter.type, str_keys=True)
         except msgspec.ValidationError as error:
             problem = InvalidInput(errors=[FieldError(f"/{added.name}/{name}", str(error), "Correct it.")])
             call.raised.append(problem)

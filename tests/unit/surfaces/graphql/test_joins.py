@@ -308,6 +308,29 @@ async def test_what_is_left_out_is_the_default_of_the_function() -> None:
     assert found[0] == {"slow": 7, "a": 7, "b": 9, "label": "#b0", "c": "=b0"}
 
 
+class Wish(Input):
+    """What somebody would like."""
+
+    note: Annotated[str, Meta(max_length=9)]
+
+
+async def near(of: list[Booking], wish: Wish) -> list[ShortText]:
+    """What is wished for; it spoils the object that came."""
+    wish.note += "!"
+    return [wish.note for _ in of]
+
+
+async def test_what_a_join_does_to_its_argument_reaches_no_other_place_and_no_later_call() -> None:
+    """A variable in two places is new for each, and so is what a document has in its place."""
+    run = Run(bff_of(a=(Booking, near, [])))
+    wish = Wish(note="a")
+
+    for _ in range(2):
+        found = await run("near(wish: $w) b: near(wish: $w)", {"w": wish}, "($w: WishInput!)")
+        assert found[0] == {"near": "a!", "b": "a!"}
+    assert wish.note == "a"
+
+
 async def test_a_join_sends_no_more_than_its_uses() -> None:
     """An operation that is not in its `uses`, or once too often, is refused, also when the document may send it."""
 
