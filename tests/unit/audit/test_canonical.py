@@ -1,6 +1,7 @@
 """Leaves are canonical JSON by RFC 8785, whatever stands in a record."""
 
 import json
+from types import MappingProxyType
 
 import pytest
 import rfc8785
@@ -26,6 +27,11 @@ def test_the_bytes_are_those_of_rfc_8785(document):
 def test_numbers_are_written_as_rfc_8785_does(number):
     """Every number there is, the shortest way that JavaScript knows."""
     assert canonical({"n": number}) == rfc8785.dumps({"n": number})
+
+
+def test_a_mapping_is_written_as_the_object_that_it_is():
+    """Also one that is no dict."""
+    assert canonical({"m": MappingProxyType({"b": 1, "a": None})}) == rfc8785.dumps({"m": {"b": 1, "a": None}})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**53, -(2**53), "\ud800", ("\udfff",), object()])

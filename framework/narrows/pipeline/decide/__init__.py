@@ -66,7 +66,8 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             raise self.denial()
         grants = self.grants
         # Most roles are read nowhere, and each await costs a field of a document as much as finding them.
-        held = grants.claimed(call) if grants.read is None else await grants.held(call, call.domain, self.denial)
+        read = grants.read
+        held = grants.claimed(call) if read is None else await grants.held(call, call.domain, self.denial, read)
         decision = roles.decide(subject_name(caller.issuer, caller.subject), call.domain, call.endpoint.id, held)
         call.rule = decision.rule
         if not decision.allowed:

@@ -26,15 +26,12 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     read: Read | None
     wanted: frozenset[str]
 
-    async def held(self, call: Call, domain: str, denial: Denial) -> list[Grant]:
+    async def held(self, call: Call, domain: str, denial: Denial, read: Read) -> list[Grant]:
         """The roles that the caller holds by the token, and in `domain` by the read of `roles_from`."""
-        held = [*self.claimed(call)]
-        if self.read is not None:
-            answer = await quietly(call, self.read(call), denial, "roles_from")
-            # The sandbox has no directory to ask: there the read would grant names that were made up.
-            names = self.wanted if call.mode == "sandbox" else map(role_name, _names(answer))
-            held += [Grant(role=name, domain=domain, source="roles_from") for name in names]
-        return held
+        answer = await quietly(call, read(call), denial, "roles_from")
+        # The sandbox has no directory to ask: there the read would grant names that were made up.
+        names = self.wanted if call.mode == "sandbox" else map(role_name, _names(answer))
+        return [*self.claimed(call), *(Grant(role=name, domain=domain, source="roles_from") for name in names)]
 
     def claimed(self, call: Call) -> Sequence[Grant]:
         """The roles that the token's claims grant, by the settings of its issuer; all else grants nothing.

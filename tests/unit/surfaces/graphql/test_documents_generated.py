@@ -201,8 +201,9 @@ ORDER = st.fixed_dictionaries(
 
 
 def sent(known: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Variables that mostly hold, each of which may be absent or anything."""
-    return st.fixed_dictionaries({}, optional={name: one | JSON for name, one in known.items()} | {"other": st.just(1)})
+    """Variables that mostly hold, or of which each may be absent or anything."""
+    odd = {name: one | JSON for name, one in known.items()} | {"other": st.just(1)}
+    return st.fixed_dictionaries(known) | st.fixed_dictionaries({}, optional=odd)
 
 
 QUERY = sent({
