@@ -83,6 +83,7 @@ class GuardedProtocol(H11Protocol):
         self._over = False
         self._early = b""
         self._awaited: tuple[object, ...] | None = None
+        self._kept_waiting = False
         self._deadline: asyncio.TimerHandle | None = None
         self._write_deadline: asyncio.TimerHandle | None = None
         self._handshake: asyncio.Task[None] | None = None
@@ -179,12 +180,15 @@ class GuardedProtocol(H11Protocol):
         """Give the part of a request that is awaited now its deadline, unless it has one."""
         if self._over:
             return
+        # A client that was kept from sending has a whole deadline once it may go on.
+        self._kept_waiting |= self.flow.read_paused
         awaited, seconds, end = self._next_deadline()
         # The cycle tells the body of one request from the body of the next.
         key = (awaited, self.cycle)
         if key == self._awaited:
             return
         self._awaited = key
+        self._kept_waiting = self.flow.read_paused
         self._stop(self._deadline)
         self._deadline = self.loop.call_later(seconds, end) if end else None
 
@@ -202,8 +206,8 @@ class GuardedProtocol(H11Protocol):
         self._refuse(RequestTimeout(f"The headers did not arrive within {self.limits.headers_s:g} s."))
 
     def _body_late(self) -> None:
-        if self.flow.read_paused or self.cycle.waiting_for_100_continue:
-            # It is the application that does not read yet, not the client that does not send.
+        if self._kept_waiting or self.flow.read_paused or self.cycle.waiting_for_100_continue:
+            # It was the application that did not read yet, not the client that does not send.
             self._awaited = None
             self._watch()
         else:
